@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the regression suites share: a case runs once for each edu device in
+ * the machine, whether it is translated by an IOMMU or mapped directly.
+ *
+ * A machine without an edu device fails every case: it proves nothing.
+ */
+#ifndef _TEST_DMA_TEST_H
+#define _TEST_DMA_TEST_H
+
+#include <kunit/test.h>
+#include <linux/dma-direct.h>
+#include <linux/dma-mapping.h>
+#include <linux/highmem.h>
+#include <linux/iommu.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "edu.h"
+
+#define DT_MAX_DEVICES	8
+
+/**
+ * struct dt_ctx - what a case works on, in test->priv
+ * @edu: the device; a reference is held from init to exit
+ * @dev: its struct device
+ * @domain: the paging domain it is in, NULL if it is mapped directly
+ * @mask: DMA masks at the start of the case, restored at its end
+ * @coherent_mask: likewise
+ * @bus_limit: likewise
+ */
+struct dt_ctx {
+	struct edu *edu;
+	struct device *dev;
+	struct iommu_domain *domain;
+	u64 mask;
+	u64 coherent_mask;
+	u64 bus_limit;
+};
+
+static const unsigned int dt_index[DT_MAX_DEVICES] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+
+static inline const void *dt_gen_params(struct kunit *test, const void *prev,
+					char *desc)
+{
+	const unsigned int *next = prev ? (const unsigned int *)prev + 1 :
+					  dt_index;
+	struct edu *edu;
+
+	/* The first one is always made: without a device it has to fail. */
+	if (next == dt_index + DT_MAX_DEVICES || (prev && *next >= edu_count()))
+		return NULL;
+	edu = edu_get(*next);
+	if (IS_ERR(edu)) {
+		strscpy(desc, "no edu device", KUNIT_PARAM_DESC_SIZE);
+		return next;
+	}
+	strscpy(desc, dev_name(edu_dev(edu)), KUNIT_PARAM_DESC_SIZE);
+	edu_put(edu);
+	return next;
+}
+
+static inline int dt_init(struct kunit *test)
+{
+	const unsigned int *index = test->param_value;
+	struct iommu_domain *domain;
+	struct dt_ctx *ctx;
+
+	ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
+	if (!ctx)
+		return -ENOMEM;
+	ctx->edu = edu_get(index ? *index : 0);
+	if (IS_ERR(ctx->edu)) {
+		kunit_err(test, "no edu device in this machine\n");
+		return PTR_ERR(ctx->edu);
+	}
+	ctx->dev = edu_dev(ctx->edu);
+	domain = iommu_get_domain_for_dev(ctx->dev);
+	if (domain && (domain->type & __IOMMU_DOMAIN_PAGING))
+		ctx->domain = domain;
+	ctx->mask = dma_get_mask(ctx->dev);
+	ctx->coherent_mask = ctx->dev->coherent_dma_mask;
+	ctx->bus_limit = ctx->dev->bus_dma_limit;
+	test->priv = ctx;
+	return 0;
+}
+
+static inline void dt_exit(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+
+	if (!ctx)
+		return;
+	ctx->dev->bus_dma_limit = ctx->bus_limit;
+	dma_set_mask(ctx->dev, ctx->mask);
+	dma_set_coherent_mask(ctx->dev, ctx->coherent_mask);
+	edu_put(ctx->edu);
+}
+
+#define DT_CASE(name)		KUNIT_CASE_PARAM(name, dt_gen_params)
+#define DT_CASE_SLOW(name)	KUNIT_CASE_PARAM_ATTR(name, dt_gen_params, \
+					((struct kunit_attributes) { \
+						.speed = KUNIT_SPEED_SLOW }))
+
+/* Where the device's access to a DMA address ends up; 0 if nowhere. */
+static inline phys_addr_t dt_phys(struct dt_ctx *ctx, dma_addr_t addr)
+{
+	if (ctx->domain)
+		return iommu_iova_to_phys(ctx->domain, addr);
+	return dma_to_phys(ctx->dev, addr);
+}
+
+static inline void dt_need_iommu(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+
+	if (!ctx->domain)
+		kunit_skip(test, "the device is mapped directly, the case needs an IOMMU");
+}
+
+/* The page behind a kernel address, as the CPU's page tables have it. */
+static inline struct page *dt_page(void *vaddr)
+{
+	return is_vmalloc_addr(vaddr) ? vmalloc_to_page(vaddr) :
+					virt_to_page(vaddr);
+}
+
+/* A byte pattern without a period of a page or of a power of two. */
+static inline u8 dt_byte(unsigned int seed, size_t i)
+{
+	return (i * 7 + (i / 251) * 13 + seed * 31 + 5) & 0xff;
+}
+
+static inline void dt_fill(void *buf, size_t len, unsigned int seed)
+{
+	u8 *p = buf;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		p[i] = dt_byte(seed, i);
+}
+
+/* Index of the first byte that differs from the pattern, @len if none. */
+static inline size_t dt_check(const void *buf, size_t len, unsigned int seed)
+{
+	const u8 *p = buf;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (p[i] != dt_byte(seed, i))
+			break;
+	return i;
+}
+
+/* Index of the first byte that is not @val, @len if none. */
+static inline size_t dt_check_same(const void *buf, size_t len, u8 val)
+{
+	const u8 *p = memchr_inv(buf, val, len);
+
+	return p ? p - (const u8 *)buf : len;
+}
+
+struct dt_pages {
+	struct page *page;
+	unsigned int order;
+};
+
+static inline void dt_free_pages_action(void *data)
+{
+	struct dt_pages *p = data;
+
+	__free_pages(p->page, p->order);
+}
+
+/* 2^order contiguous pages that are freed at the end of the case. */
+static inline struct page *dt_alloc_pages(struct kunit *test, gfp_t gfp,
+					  unsigned int order)
+{
+	struct dt_pages *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	p->order = order;
+	p->page = alloc_pages(gfp | __GFP_ZERO, order);
+	KUNIT_ASSERT_NOT_NULL(test, p->page);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test,
+					dt_free_pages_action, p));
+	return p->page;
+}
+
+#endif /* _TEST_DMA_TEST_H */
