@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Every target is a command in scripts/, whose head says what it does.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.NOTPARALLEL:
+.PHONY: help deps tree apply refresh check-sync run compare check check-full clean distclean
+
+help:
+	@echo 'make run         build the kernel with the series, boot it in QEMU, show which drivers work'
+	@echo 'make check       all tests; the last line counts them'
+	@echo 'make compare     the unpatched kernel beside the series'
+	@echo 'make check-full  make check and the longer tests'
+	@echo
+	@echo 'make tree        the git tree to work in: build/linux, tag base, branch series'
+	@echo 'make refresh     write patches/, series and the mirrors from the branch series'
+	@echo 'make check-sync  prove that patches/, series and the mirrors belong together'
+	@echo 'make apply LINUX=<dir>   git am of the series on your own git tree'
+	@echo 'make deps        install (or name) the Debian packages that are missing'
+	@echo 'make clean       remove what was built; make distclean: the cache as well'
+	@echo
+	@echo 'LINUX=<dir> with run, compare, tree: your own Linux 7.3 tree, which is only read.'
+	@echo 'Logs are in build/logs.'
+
+deps:
+	@scripts/deps
+
+tree:
+	@scripts/deps
+	@scripts/tree
+
+apply:
+	@scripts/apply
+
+refresh:
+	@scripts/refresh
+
+check-sync:
+	@scripts/check-sync
+
+run:
+	@scripts/deps
+	@scripts/run
+
+compare:
+	@scripts/deps
+	@scripts/compare
+
+check:
+	@scripts/deps
+	@scripts/check
+
+check-full:
+	@scripts/deps
+	@scripts/check --full
+
+clean:
+	@scripts/clean
+
+distclean:
+	@scripts/clean --cache
