@@ -189,4 +189,55 @@ static inline struct page *dt_alloc_pages(struct kunit *test, gfp_t gfp,
 	return p->page;
 }
 
+/* Whether the range is zero, looked at page by page through the CPU. */
+static inline bool dt_pages_are_zero(struct page **pages, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		void *p = kmap_local_page(pages[i]);
+		bool zero = !memchr_inv(p, 0, PAGE_SIZE);
+
+		kunmap_local(p);
+		if (!zero)
+			return false;
+	}
+	return true;
+}
+
+/* Free memory in pages; per-CPU lists make it wobble by a few hundred. */
+static inline long dt_free_memory(void)
+{
+	struct sysinfo si;
+
+	si_meminfo(&si);
+	return si.freeram;
+}
+
+/*
+ * The n-th allocation that may not sleep and that this task makes from here on
+ * fails; failslab leaves sleeping ones alone by default. dt_fail_stop() says
+ * whether that has happened.
+ */
+static inline void dt_fail_nth(struct kunit *test, unsigned int n)
+{
+#ifdef CONFIG_FAILSLAB
+	current->fail_nth = n;
+#else
+	kunit_skip(test, "needs CONFIG_FAILSLAB");
+#endif
+}
+
+static inline bool dt_fail_stop(void)
+{
+#ifdef CONFIG_FAILSLAB
+	bool failed = !current->fail_nth;
+
+	current->fail_nth = 0;
+	return failed;
+#else
+	return false;
+#endif
+}
+
 #endif /* _TEST_DMA_TEST_H */

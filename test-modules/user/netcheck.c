@@ -131,7 +131,7 @@ static bool card_up(const char *name, const char *address)
 		ok = !ioctl(fd, SIOCGIFFLAGS, &r);
 		if (r.ifr_flags & IFF_RUNNING)
 			break;
-		usleep(100000);
+		poll(NULL, 0, 100);
 	}
 	ok = ok && (r.ifr_flags & IFF_RUNNING);
 	if (fd >= 0)

@@ -1,0 +1,659 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Coherent buffers: the device, the kernel, a scatter-gather table and a user
+ * mapping of one buffer all have to mean the same pages, and those pages are
+ * zeroed, and given back.
+ *
+ * The truth is the CPU's side: the page behind each kernel address. For memory
+ * without a kernel mapping the cookie says nothing, so the scatter-gather table
+ * is compared with the device's side, and the contents of all three.
+ *
+ * Pages that a broken mapping names are not touched before they were found
+ * right: the unpatched kernel turns up stack contents as page pointers here.
+ */
+
+#include <linux/anon_inodes.h>
+#include <linux/dma-map-ops.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mman.h>
+#include <linux/scatterlist.h>
+#include <linux/uaccess.h>
+
+#include "dma_test.h"
+
+#define GUARD	0xa5
+
+struct kind {
+	const char *name;
+	gfp_t gfp;
+	unsigned long attrs;
+};
+
+static const struct kind kinds[] = {
+	{ "plain", GFP_KERNEL, 0 },
+	{ "write-combine", GFP_KERNEL, DMA_ATTR_WRITE_COMBINE },
+	{ "single-pages", GFP_KERNEL, DMA_ATTR_ALLOC_SINGLE_PAGES },
+	{ "contiguous", GFP_KERNEL, DMA_ATTR_FORCE_CONTIGUOUS },
+};
+
+static const struct kind atomic_kinds[] = {
+	{ "atomic", GFP_ATOMIC, 0 },
+	{ "atomic write-combine", GFP_ATOMIC, DMA_ATTR_WRITE_COMBINE },
+};
+
+static const struct kind unmapped_kinds[] = {
+	{ "no-mapping", GFP_KERNEL, DMA_ATTR_NO_KERNEL_MAPPING },
+	{ "no-mapping contiguous", GFP_KERNEL,
+	  DMA_ATTR_NO_KERNEL_MAPPING | DMA_ATTR_FORCE_CONTIGUOUS },
+	{ "no-mapping write-combine", GFP_KERNEL,
+	  DMA_ATTR_NO_KERNEL_MAPPING | DMA_ATTR_WRITE_COMBINE },
+	{ "no-mapping atomic", GFP_ATOMIC, DMA_ATTR_NO_KERNEL_MAPPING },
+};
+
+static const size_t sizes[] = {
+	SZ_4K, 5000, SZ_8K, 3 * SZ_4K, 5 * SZ_4K, SZ_64K, 25 * SZ_4K,
+	129 * SZ_4K, SZ_1M,
+};
+
+/* The pool for atomic allocations has 256 KiB unless asked for more. */
+static const size_t atomic_sizes[] = {
+	SZ_4K, 5000, SZ_8K, 3 * SZ_4K, 5 * SZ_4K, SZ_32K,
+};
+
+struct buf {
+	void *cpu;
+	dma_addr_t addr;
+	size_t size;
+	unsigned int pages;
+	const struct kind *kind;
+};
+
+static void buf_alloc(struct kunit *test, struct buf *b,
+		      const struct kind *kind, size_t size)
+{
+	struct dt_ctx *ctx = test->priv;
+
+	b->kind = kind;
+	b->size = size;
+	b->pages = PAGE_ALIGN(size) >> PAGE_SHIFT;
+	b->cpu = dma_alloc_attrs(ctx->dev, size, &b->addr, kind->gfp,
+				 kind->attrs);
+	KUNIT_ASSERT_NOT_NULL_MSG(test, b->cpu, "%s, %zu bytes", kind->name,
+				  size);
+}
+
+static void buf_free(struct kunit *test, struct buf *b)
+{
+	struct dt_ctx *ctx = test->priv;
+
+	dma_free_attrs(ctx->dev, b->size, b->cpu, b->addr, b->kind->attrs);
+}
+
+static bool buf_has_cpu(struct buf *b)
+{
+	return !(b->kind->attrs & DMA_ATTR_NO_KERNEL_MAPPING);
+}
+
+/*
+ * The next page of the device's addresses may be another mapping of the same
+ * device only if it is not memory (an MSI doorbell): nothing else is mapped.
+ */
+static bool is_memory(struct dt_ctx *ctx, dma_addr_t addr)
+{
+	phys_addr_t phys = dt_phys(ctx, addr);
+
+	return phys && pfn_valid(PHYS_PFN(phys));
+}
+
+static void expect_own_pages(struct kunit *test, struct buf *b)
+{
+	struct dt_ctx *ctx = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < b->pages; i++) {
+		size_t off = (size_t)i << PAGE_SHIFT;
+
+		KUNIT_ASSERT_EQ_MSG(test, dt_phys(ctx, b->addr + off),
+				    page_to_phys(dt_page(b->cpu + off)),
+				    "%s, %zu bytes: page %u", b->kind->name,
+				    b->size, i);
+	}
+	KUNIT_EXPECT_EQ_MSG(test, dt_check_same(b->cpu, b->pages << PAGE_SHIFT,
+						0),
+			    b->pages << PAGE_SHIFT, "%s, %zu bytes: not zeroed",
+			    b->kind->name, b->size);
+	if (!ctx->domain)
+		return;
+	KUNIT_EXPECT_FALSE_MSG(test, is_memory(ctx, b->addr - PAGE_SIZE),
+			       "%s, %zu bytes: mapped too low", b->kind->name,
+			       b->size);
+	KUNIT_EXPECT_FALSE_MSG(test, is_memory(ctx, b->addr +
+					       (b->pages << PAGE_SHIFT)),
+			       "%s, %zu bytes: mapped too far", b->kind->name,
+			       b->size);
+}
+
+static void own_pages_of(struct kunit *test, const struct kind *k,
+			 unsigned int nkinds, const size_t *sz,
+			 unsigned int nsizes)
+{
+	struct dt_ctx *ctx = test->priv;
+	unsigned int i, j;
+	struct buf b;
+
+	for (i = 0; i < nkinds; i++) {
+		for (j = 0; j < nsizes; j++) {
+			buf_alloc(test, &b, &k[i], sz[j]);
+			expect_own_pages(test, &b);
+			buf_free(test, &b);
+			if (ctx->domain)
+				KUNIT_EXPECT_EQ(test, dt_phys(ctx, b.addr), 0);
+		}
+	}
+}
+
+static void d1_coherent_multi_page(struct kunit *test)
+{
+	own_pages_of(test, kinds, ARRAY_SIZE(kinds), sizes, ARRAY_SIZE(sizes));
+}
+
+static void d1_atomic_multi_page(struct kunit *test)
+{
+	own_pages_of(test, atomic_kinds, ARRAY_SIZE(atomic_kinds), atomic_sizes,
+		     ARRAY_SIZE(atomic_sizes));
+}
+
+/* Fill @pages with what the table lists, and check it against the truth. */
+static void expect_sgtable(struct kunit *test, struct buf *b,
+			   struct page **pages)
+{
+	struct dt_ctx *ctx = test->priv;
+	unsigned int i = 0, wrong = 0;
+	struct sg_page_iter iter;
+	struct sg_table sgt;
+	int ret;
+
+	ret = dma_get_sgtable_attrs(ctx->dev, &sgt, b->cpu, b->addr, b->size,
+				    b->kind->attrs);
+	KUNIT_ASSERT_EQ_MSG(test, ret, 0, "%s, %zu bytes", b->kind->name,
+			    b->size);
+	for_each_sg_page(sgt.sgl, &iter, sgt.orig_nents, 0) {
+		size_t off = (size_t)i << PAGE_SHIFT;
+		struct page *page = sg_page_iter_page(&iter);
+
+		if (i == b->pages)
+			break;
+		if (buf_has_cpu(b) && page != dt_page(b->cpu + off))
+			wrong++;
+		if (dt_phys(ctx, b->addr + off) != page_to_phys(page))
+			wrong++;
+		pages[i++] = page;
+	}
+	sg_free_table(&sgt);
+	/* Wrong pages must not be followed: these two end the case. */
+	KUNIT_ASSERT_EQ_MSG(test, i, b->pages, "%s, %zu bytes: entries missing",
+			    b->kind->name, b->size);
+	KUNIT_ASSERT_EQ_MSG(test, wrong, 0, "%s, %zu bytes: wrong pages",
+			    b->kind->name, b->size);
+}
+
+static struct page **page_array(struct kunit *test)
+{
+	struct page **pages;
+
+	pages = kunit_kcalloc(test, SZ_1M >> PAGE_SHIFT, sizeof(*pages),
+			      GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	return pages;
+}
+
+static void sgtable_of(struct kunit *test, const struct kind *k,
+		       unsigned int nkinds, const size_t *sz,
+		       unsigned int nsizes)
+{
+	struct page **pages = page_array(test);
+	unsigned int i, j;
+	struct buf b;
+
+	for (i = 0; i < nkinds; i++) {
+		for (j = 0; j < nsizes; j++) {
+			buf_alloc(test, &b, &k[i], sz[j]);
+			expect_sgtable(test, &b, pages);
+			buf_free(test, &b);
+		}
+	}
+}
+
+static void d4_coherent_sgtable(struct kunit *test)
+{
+	sgtable_of(test, kinds, ARRAY_SIZE(kinds), sizes, ARRAY_SIZE(sizes));
+}
+
+static void d2_atomic_sgtable(struct kunit *test)
+{
+	sgtable_of(test, atomic_kinds, ARRAY_SIZE(atomic_kinds), atomic_sizes,
+		   ARRAY_SIZE(atomic_sizes));
+}
+
+static void d3_no_mapping_sgtable(struct kunit *test)
+{
+	sgtable_of(test, unmapped_kinds, ARRAY_SIZE(unmapped_kinds),
+		   atomic_sizes, ARRAY_SIZE(atomic_sizes));
+	/* The last kind is the atomic one. */
+	sgtable_of(test, unmapped_kinds, ARRAY_SIZE(unmapped_kinds) - 1, sizes,
+		   ARRAY_SIZE(sizes));
+}
+
+struct user_map {
+	struct device *dev;
+	struct buf *buf;
+	int ret;
+};
+
+static int user_map_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct user_map *m = file->private_data;
+
+	m->ret = dma_mmap_attrs(m->dev, vma, m->buf->cpu, m->buf->addr,
+				m->buf->size, m->buf->kind->attrs);
+	return m->ret;
+}
+
+static const struct file_operations user_map_fops = {
+	.owner = THIS_MODULE,
+	.mmap = user_map_mmap,
+};
+
+/* Map @count pages from page @first on into a user address space of ours. */
+static unsigned long user_map(struct kunit *test, struct buf *b,
+			      unsigned int first, unsigned int count)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct user_map m = { .dev = ctx->dev, .buf = b, .ret = 1 };
+	unsigned long uaddr;
+	struct file *file;
+
+	file = anon_inode_getfile("dma_coherent_test", &user_map_fops, &m,
+				  O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	uaddr = kunit_vm_mmap(test, file, 0, (unsigned long)count << PAGE_SHIFT,
+			      PROT_READ | PROT_WRITE, MAP_SHARED,
+			      (unsigned long)first << PAGE_SHIFT);
+	/* m.ret is 1 if the request never came as far as our mmap(). */
+	KUNIT_EXPECT_LE(test, m.ret, 0);
+	/* The mapping keeps the file; nothing but mmap() uses its data. */
+	fput(file);
+	return uaddr;
+}
+
+static void user_unmap(struct kunit *test, unsigned long uaddr,
+		       unsigned int count)
+{
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(uaddr,
+					   (unsigned long)count << PAGE_SHIFT));
+}
+
+static void expect_no_user_map(struct kunit *test, struct buf *b,
+			       unsigned int first, unsigned int count)
+{
+	unsigned long uaddr = user_map(test, b, first, count);
+
+	KUNIT_EXPECT_EQ_MSG(test, (long)uaddr, -ENXIO,
+			    "%s: pages %u+%u of %u", b->kind->name, first,
+			    count, b->pages);
+	if (!IS_ERR_VALUE(uaddr))
+		user_unmap(test, uaddr, count);
+}
+
+/* What the user reads or writes at @uaddr is what is in @pages. */
+static void expect_same_memory(struct kunit *test, struct page **pages,
+			       unsigned long uaddr, unsigned int count,
+			       unsigned int seed)
+{
+	u8 *tmp = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, tmp);
+	for (i = 0; i < count; i++) {
+		void __user *u = (void __user *)uaddr + i * PAGE_SIZE;
+
+		dt_fill(tmp, PAGE_SIZE, seed + i);
+		memcpy_to_page(pages[i], 0, tmp, PAGE_SIZE);
+		memset(tmp, 0, PAGE_SIZE);
+		KUNIT_EXPECT_EQ(test, 0, copy_from_user(tmp, u, PAGE_SIZE));
+		KUNIT_EXPECT_EQ_MSG(test, dt_check(tmp, PAGE_SIZE, seed + i),
+				    PAGE_SIZE, "user reads page %u", i);
+		dt_fill(tmp, PAGE_SIZE, seed + i + 100);
+		KUNIT_EXPECT_EQ(test, 0, copy_to_user(u, tmp, PAGE_SIZE));
+		memcpy_from_page(tmp, pages[i], 0, PAGE_SIZE);
+		KUNIT_EXPECT_EQ_MSG(test, dt_check(tmp, PAGE_SIZE,
+						   seed + i + 100),
+				    PAGE_SIZE, "user writes page %u", i);
+	}
+	kunit_kfree(test, tmp);
+}
+
+static void mmap_of(struct kunit *test, const struct kind *kind)
+{
+	struct page **pages = page_array(test);
+	unsigned long uaddr;
+	struct buf b;
+
+	buf_alloc(test, &b, kind, 5 * PAGE_SIZE);
+	expect_sgtable(test, &b, pages);
+
+	uaddr = user_map(test, &b, 0, 5);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(uaddr), "%s: error %ld",
+			       kind->name, (long)uaddr);
+	expect_same_memory(test, pages, uaddr, 5, 40);
+	user_unmap(test, uaddr, 5);
+
+	uaddr = user_map(test, &b, 2, 2);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(uaddr), "%s: error %ld",
+			       kind->name, (long)uaddr);
+	expect_same_memory(test, pages + 2, uaddr, 2, 50);
+	user_unmap(test, uaddr, 2);
+
+	expect_no_user_map(test, &b, 0, 6);
+	expect_no_user_map(test, &b, 4, 2);
+	expect_no_user_map(test, &b, 5, 1);
+	buf_free(test, &b);
+}
+
+static void mmap_of_kinds(struct kunit *test, const struct kind *k,
+			  unsigned int nkinds)
+{
+	struct dt_ctx *ctx = test->priv;
+	unsigned int i;
+
+	if (!dma_can_mmap(ctx->dev))
+		kunit_skip(test, "dma_can_mmap() says no");
+	for (i = 0; i < nkinds; i++)
+		mmap_of(test, &k[i]);
+}
+
+static void d4_coherent_mmap(struct kunit *test)
+{
+	mmap_of_kinds(test, kinds, ARRAY_SIZE(kinds));
+}
+
+static void d2_atomic_mmap(struct kunit *test)
+{
+	mmap_of_kinds(test, atomic_kinds, ARRAY_SIZE(atomic_kinds));
+}
+
+static void d3_no_mapping_mmap(struct kunit *test)
+{
+	mmap_of_kinds(test, unmapped_kinds, ARRAY_SIZE(unmapped_kinds));
+}
+
+/*
+ * The cookie is opaque, the contents belong to the device: neither the table
+ * nor freeing may depend on them.
+ */
+static void d3_no_mapping_dirty(struct kunit *test)
+{
+	struct page **pages = page_array(test);
+	struct dt_ctx *ctx = test->priv;
+	unsigned int i, j;
+	struct buf b;
+
+	for (i = 0; i < ARRAY_SIZE(unmapped_kinds); i++) {
+		struct sg_table sgt;
+
+		buf_alloc(test, &b, &unmapped_kinds[i], SZ_32K);
+		expect_sgtable(test, &b, pages);
+		for (j = 0; j < b.pages; j++)
+			memset_page(pages[j], 0, GUARD, PAGE_SIZE);
+		KUNIT_ASSERT_EQ(test, 0,
+				dma_get_sgtable_attrs(ctx->dev, &sgt, b.cpu,
+						      b.addr, b.size,
+						      b.kind->attrs));
+		KUNIT_EXPECT_PTR_EQ(test, sg_page(sgt.sgl), pages[0]);
+		sg_free_table(&sgt);
+		buf_free(test, &b);
+	}
+}
+
+/* Memory from the pool for atomic allocations, used before by somebody else. */
+static void d14_atomic_zeroed_on_reuse(struct kunit *test)
+{
+	struct buf *b = kunit_kcalloc(test, 8, sizeof(*b), GFP_KERNEL);
+	unsigned int round, i, k;
+
+	KUNIT_ASSERT_NOT_NULL(test, b);
+	for (k = 0; k < ARRAY_SIZE(atomic_kinds); k++) {
+		unsigned int dirty = 0;
+
+		for (round = 0; round < 3; round++) {
+			for (i = 0; i < 8; i++) {
+				buf_alloc(test, &b[i], &atomic_kinds[k],
+					  2 * PAGE_SIZE);
+				if (memchr_inv(b[i].cpu, 0, b[i].size))
+					dirty++;
+				memset(b[i].cpu, GUARD, b[i].size);
+			}
+			for (i = 0; i < 8; i++)
+				buf_free(test, &b[i]);
+		}
+		KUNIT_EXPECT_EQ_MSG(test, dirty, 0, "%s: buffers with old data",
+				    atomic_kinds[k].name);
+	}
+}
+
+/* Leave old data in the pages that the next allocations will get. */
+static void dirty_free_memory(struct kunit *test, size_t size)
+{
+	const unsigned int order = get_order(size);
+	const unsigned int count = clamp(SZ_8M / size, 8, 128);
+	struct page **pages;
+	struct buf *b;
+	unsigned int i;
+
+	pages = kunit_kcalloc(test, count, sizeof(*pages), GFP_KERNEL);
+	b = kunit_kcalloc(test, count, sizeof(*b), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	KUNIT_ASSERT_NOT_NULL(test, b);
+
+	/* What the DMA allocator has to itself (CMA), with all of it in use. */
+	for (i = 0; i < count; i++)
+		buf_alloc(test, &b[i], &kinds[3], size);
+	for (i = 0; i < count; i++)
+		memset(b[i].cpu, GUARD, size);
+	for (i = 0; i < count; i++)
+		buf_free(test, &b[i]);
+	/* The page allocator's, which hands out first what was freed last. */
+	for (i = 0; i < count; i++) {
+		unsigned int j;
+
+		pages[i] = alloc_pages(GFP_HIGHUSER | __GFP_NORETRY |
+				       __GFP_NOWARN, order);
+		for (j = 0; pages[i] && j < 1U << order; j++)
+			memset_page(pages[i] + j, 0, GUARD, PAGE_SIZE);
+	}
+	for (i = 0; i < count; i++)
+		if (pages[i])
+			__free_pages(pages[i], order);
+	for (i = 0; i < count; i++)
+		pages[i] = alloc_pages(GFP_KERNEL | __GFP_NORETRY |
+				       __GFP_NOWARN, order);
+	for (i = 0; i < count; i++)
+		if (pages[i])
+			memset(page_address(pages[i]), GUARD,
+			       PAGE_SIZE << order);
+	for (i = 0; i < count; i++)
+		if (pages[i])
+			__free_pages(pages[i], order);
+	kunit_kfree(test, b);
+	kunit_kfree(test, pages);
+}
+
+static void x1_no_mapping_zeroed(struct kunit *test)
+{
+	static const size_t sz[] = { SZ_4K, SZ_64K, SZ_1M };
+	struct page **pages = page_array(test);
+	unsigned int i, j;
+	struct buf b;
+
+	for (i = 0; i < ARRAY_SIZE(unmapped_kinds); i++) {
+		const struct kind *k = &unmapped_kinds[i];
+
+		for (j = 0; j < (k->gfp == GFP_ATOMIC ? 2 : ARRAY_SIZE(sz));
+		     j++) {
+			dirty_free_memory(test, sz[j]);
+			buf_alloc(test, &b, k, sz[j]);
+			expect_sgtable(test, &b, pages);
+			KUNIT_EXPECT_TRUE_MSG(test,
+					      dt_pages_are_zero(pages, b.pages),
+					      "%s, %zu bytes", k->name, sz[j]);
+			buf_free(test, &b);
+		}
+	}
+}
+
+/*
+ * Several at once, of a kind whose cookies lie close together: DMA_API_DEBUG
+ * must not take the cookies for the buffers and see them overlap.
+ */
+static void no_mapping_side_by_side(struct kunit *test)
+{
+	struct page **pages = page_array(test);
+	struct page **seen = page_array(test);
+	unsigned int i, j, n = 0;
+	struct buf b[4];
+
+	for (i = 0; i < ARRAY_SIZE(b); i++) {
+		buf_alloc(test, &b[i], &unmapped_kinds[0], PAGE_SIZE);
+		expect_sgtable(test, &b[i], pages);
+		for (j = 0; j < n; j++)
+			KUNIT_EXPECT_PTR_NE(test, pages[0], seen[j]);
+		seen[n++] = pages[0];
+	}
+	for (i = 0; i < ARRAY_SIZE(b); i++)
+		buf_free(test, &b[i]);
+}
+
+static void free_and_alloc(struct kunit *test, const struct kind *k,
+			   unsigned int rounds)
+{
+	struct buf b;
+
+	while (rounds--) {
+		buf_alloc(test, &b, k, SZ_128K);
+		buf_free(test, &b);
+	}
+}
+
+static void no_leak_on_free(struct kunit *test)
+{
+	unsigned int i;
+	long before;
+
+	for (i = 0; i < ARRAY_SIZE(kinds) + ARRAY_SIZE(unmapped_kinds); i++) {
+		const struct kind *k = i < ARRAY_SIZE(kinds) ? &kinds[i] :
+				       &unmapped_kinds[i - ARRAY_SIZE(kinds)];
+
+		/* The per-CPU page lists fill up in the first rounds. */
+		free_and_alloc(test, k, 32);
+		before = dt_free_memory();
+		free_and_alloc(test, k, 128);
+		/* A leak of all that went through is 4096 pages. */
+		KUNIT_EXPECT_LT_MSG(test, before - dt_free_memory(), 2048L,
+				    "%s", k->name);
+	}
+}
+
+/*
+ * The allocation works, the mapping of it fails: an error, nothing lost, and
+ * nothing given back to where it did not come from.
+ */
+static void d5_map_failure_of(struct kunit *test, const struct kind *kind,
+			      size_t size, unsigned int rounds)
+{
+	struct dt_ctx *ctx = test->priv;
+	long pages = (rounds * size) >> PAGE_SHIFT;
+	unsigned int i, hits = 0, failed = 0;
+	dma_addr_t addr;
+	long before;
+	void *cpu;
+
+	before = dt_free_memory();
+	for (i = 0; i < rounds; i++) {
+		dt_fail_nth(test, 1);
+		cpu = dma_alloc_attrs(ctx->dev, size, &addr, kind->gfp,
+				      kind->attrs);
+		hits += dt_fail_stop();
+		if (cpu)
+			dma_free_attrs(ctx->dev, size, cpu, addr, kind->attrs);
+		else
+			failed++;
+	}
+	/* Every round met a failure, and reported it. */
+	KUNIT_EXPECT_EQ_MSG(test, hits, rounds, "%s", kind->name);
+	KUNIT_EXPECT_EQ_MSG(test, failed, rounds, "%s", kind->name);
+	KUNIT_EXPECT_LT_MSG(test, before - dt_free_memory(), pages / 2,
+			    "%s: pages lost", kind->name);
+}
+
+static void d5_map_failure(struct kunit *test)
+{
+	dt_need_iommu(test);
+	d5_map_failure_of(test, &kinds[0], SZ_1M, 16);
+	d5_map_failure_of(test, &kinds[3], SZ_1M, 16);
+	d5_map_failure_of(test, &unmapped_kinds[0], SZ_1M, 16);
+}
+
+/*
+ * A device that is not coherent gets these from a pool of 256 KiB: if the
+ * failed ones stayed in use, the last ones would not fit. A coherent one gets
+ * pages, which are counted.
+ */
+static void d5_atomic_map_failure(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	unsigned int i;
+
+	dt_need_iommu(test);
+	if (dev_is_dma_coherent(ctx->dev))
+		d5_map_failure_of(test, &atomic_kinds[0], SZ_512K, 24);
+	else
+		d5_map_failure_of(test, &atomic_kinds[0], SZ_32K, 16);
+	for (i = 0; i < 4; i++) {
+		struct buf b;
+
+		buf_alloc(test, &b, &atomic_kinds[0], SZ_32K);
+		expect_own_pages(test, &b);
+		buf_free(test, &b);
+	}
+}
+
+static struct kunit_case dma_coherent_cases[] = {
+	DT_CASE(d1_coherent_multi_page),
+	DT_CASE(d1_atomic_multi_page),
+	DT_CASE(d2_atomic_sgtable),
+	DT_CASE(d2_atomic_mmap),
+	DT_CASE(d3_no_mapping_sgtable),
+	DT_CASE(d3_no_mapping_mmap),
+	DT_CASE(d3_no_mapping_dirty),
+	DT_CASE(d4_coherent_sgtable),
+	DT_CASE(d4_coherent_mmap),
+	DT_CASE(d5_map_failure),
+	DT_CASE(d5_atomic_map_failure),
+	DT_CASE(d14_atomic_zeroed_on_reuse),
+	DT_CASE(x1_no_mapping_zeroed),
+	DT_CASE(no_mapping_side_by_side),
+	DT_CASE(no_leak_on_free),
+	{}
+};
+
+static struct kunit_suite dma_coherent_suite = {
+	.name = "dma_coherent_test",
+	.init = dt_init,
+	.exit = dt_exit,
+	.test_cases = dma_coherent_cases,
+};
+kunit_test_suite(dma_coherent_suite);
+
+MODULE_DESCRIPTION("Coherent DMA buffers map to their own pages");
+MODULE_LICENSE("GPL");
