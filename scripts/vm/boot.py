@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One boot of one plan with one kernel: run, judge, look from outside, report."""
+
+import json
+import os
+import pathlib
+import time
+
+from . import trace as qemu_trace
+from . import verdict
+from .machine import Machine, MachineError, new_token
+from .plan import SLOTS, TOP, Plan
+
+BUILD = pathlib.Path(os.environ.get("DMA_SPACE_BUILD") or TOP / "build")
+REPORT = BUILD / "report"
+DISKS = ("nvme-raw", "nvme-fs", "vblk")
+
+
+def kunit_of(kout):
+    """kunit.py of the kernel's own source tree."""
+    return verdict.find_kunit(os.environ.get("KERNEL_SRC", ""), pathlib.Path(kout) / "source",
+                              BUILD / "linux")
+
+
+class Host:
+    """Cases only the host can decide; they count like the guest's own."""
+
+    def __init__(self, result):
+        self.result = result
+        self.cases = []
+        result["docs"].append({"name": "host", "cases": self.cases})
+
+    def case(self, name, wrong):
+        self.cases.append({"name": name, "status": "fail" if wrong else "ok",
+                           "why": wrong or ""})
+        if wrong:
+            verdict.add(self.result, "fail", f"host: {name}: {wrong}")
+
+
+def _check_disks(host, machine):
+    for device in machine.plan.devices:
+        if device in DISKS:
+            try:
+                wrong = machine.check_disk(device)
+            except MachineError as e:
+                wrong = str(e)
+            host.case(f"image_{device}", wrong)
+
+
+def _check_trace(host, plan, trace):
+    host.case("only_live_mappings_of_machine_memory",
+              "; ".join(trace.problems) + (f"; {trace.hidden} more" if trace.hidden else ""))
+    host.case("no_fault", f"{trace.faults} faults" if trace.faults else "")
+    if plan.poweroff == "unbind":
+        left = trace.leaked()
+        host.case("nothing_left_mapped", f"{left} pages" if left else "")
+
+
+def _describe(result, plan, trace):
+    """Adds to each device how its DMA went; returns those that went wrong."""
+    want = "translated" if plan.iommu else "direct"
+    for device in plan.devices:
+        if device not in SLOTS:
+            continue
+        bdf = f"0000:00:{SLOTS[device]:02x}.0"
+        row = next((d for d in result["devices"] if d["bdf"] == bdf), None)
+        if row is None:
+            row = {"bdf": bdf, "driver": "none", "name": device, "irq": "none:0", "bytes": "0"}
+            result["devices"].append(row)
+        row["dma"] = trace.way(bdf, int(row["bytes"]))
+        row.update(trace.facts(bdf))
+        if device == "edu" and row["dma"] == "none":
+            continue            # no test used it
+        yield device, "" if row["dma"] == want else f"{row['dma']} instead of {want}"
+
+
+def boot(name, kernel, kout, initramfs):
+    """Run plan @name; the result is also build/report/<kernel>-<name>.json."""
+    plan = Plan(name)
+    machine = Machine(plan, kout, initramfs, BUILD / "boots" / kernel / name)
+    machine.make_disks()
+    token = new_token()
+    start = time.monotonic()
+    end = machine.run(token)
+    seconds = time.monotonic() - start
+
+    text = machine.log.read_text(errors="replace")
+    result = verdict.judge(text, name, plan.docs, token, end, kunit_of(kout))
+    result.update(kernel=kernel, about=plan.about, seconds=round(seconds, 1),
+                  log=str(machine.log), qemu=machine.errors.read_text(errors="replace")[-300:])
+    trace = qemu_trace.Trace(plan.memory).read(machine.trace)
+    host = Host(result)
+    for device, wrong in _describe(result, plan, trace):
+        host.case(f"dma_{device}", wrong)
+    _check_disks(host, machine)
+    if plan.iommu:
+        _check_trace(host, plan, trace)
+    if result["verdict"] == "pass":
+        for device in plan.devices:
+            machine.image(device).unlink(missing_ok=True)
+    REPORT.mkdir(parents=True, exist_ok=True)
+    (REPORT / f"{kernel}-{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    return result

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The virtual machine of a plan: its disks, its device tree, its QEMU.
+
+A machine that hangs, dies or is interrupted never outlives the caller: the
+kernel ends QEMU when its parent is gone, whatever way that went.
+"""
+
+import ctypes
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+from . import pattern
+from .plan import SLOTS
+
+QEMU_MIN = (7, 2)
+DIO_BLOCKS = 32768              # 16 MiB
+FS_MIB = 48
+FS_BLOCKS = (1, 7, 2049, 12288)  # of f0..f3 and g0..g3, as in guest/init
+FS_UUID = "6e766d65-0000-4000-8000-000000000001"
+PCI_NODE = "/pcie@10000000"
+
+
+class MachineError(Exception):
+    """Something on the host is missing or does not work; a sentence."""
+
+
+def tool(name, package):
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if not path:
+        raise MachineError(f"{name} is missing (package {package})")
+    return path
+
+
+def qemu():
+    path = tool("qemu-system-arm", "qemu-system-arm")
+    try:
+        text = subprocess.run([path, "--version"], capture_output=True, text=True).stdout
+    except OSError as e:
+        raise MachineError(f"{path} does not run: {e.strerror}")
+    found = re.search(r"version (\d+)\.(\d+)", text)
+    if not found:
+        raise MachineError(f"{path} does not say its version")
+    version = tuple(int(n) for n in found.groups())
+    if version < QEMU_MIN:
+        raise MachineError("QEMU %d.%d is too old: %d.%d or newer is needed"
+                           % (version + QEMU_MIN))
+    return path
+
+
+def kernel_has(kout, option):
+    config = pathlib.Path(kout) / ".config"
+    if not config.is_file():
+        raise MachineError(f"no kernel was built in {kout}")
+    return f"\n{option}=y\n" in config.read_text()
+
+
+def _run(what, *args, **more):
+    done = subprocess.run(args, capture_output=True, text=True, **more)
+    if done.returncode:
+        raise MachineError(f"{what}: {(done.stderr or done.stdout).strip()[-300:]}")
+    return done.stdout
+
+
+def _die_with_parent():
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(1, signal.SIGKILL)       # PR_SET_PDEATHSIG
+
+
+class Machine:
+    def __init__(self, plan, kout, initramfs, work):
+        self.plan = plan
+        self.kout = pathlib.Path(kout)
+        self.initramfs = initramfs
+        self.work = pathlib.Path(work)
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.qemu = qemu()
+        self.log = self.work / "console.log"
+        self.trace = self.work / "trace.log"
+        self.errors = self.work / "qemu.err"
+        self.zimage = self.kout / "arch/arm/boot/zImage"
+        if not self.zimage.is_file():
+            raise MachineError(f"no kernel was built in {kout} (no {self.zimage.name})")
+
+    def image(self, device):
+        return self.work / f"{device}.img"
+
+    # ---- disks ----
+
+    def make_disks(self):
+        for device in self.plan.devices:
+            if device in ("nvme-raw", "vblk"):
+                pattern.fill_image(self.image(device), self.plan.seed, DIO_BLOCKS)
+            elif device == "nvme-fs":
+                self._make_file_system(self.image(device))
+
+    def _make_file_system(self, image):
+        files = self.work / "files"
+        shutil.rmtree(files, ignore_errors=True)
+        files.mkdir()
+        for n, blocks in enumerate(FS_BLOCKS):
+            (files / f"f{n}").write_bytes(pattern.stream(self.plan.seed + n, blocks))
+        image.unlink(missing_ok=True)
+        _run("mke2fs", tool("mke2fs", "e2fsprogs"), "-q", "-F", "-t", "ext4",
+             "-U", FS_UUID, "-E", f"hash_seed={FS_UUID},root_owner=0:0",
+             "-d", str(files), str(image), f"{FS_MIB}M")
+        shutil.rmtree(files)
+
+    def check_disk(self, device):
+        """What the host finds in the image: None, or what is wrong with it."""
+        if device == "nvme-fs":
+            return self._check_file_system(self.image(device))
+        return pattern.check_image(self.image(device), self.plan.seed, DIO_BLOCKS,
+                                   self.plan.cpus)
+
+    def _check_file_system(self, image):
+        fsck = subprocess.run([tool("e2fsck", "e2fsprogs"), "-fn", str(image)],
+                              capture_output=True, text=True)
+        if fsck.returncode:
+            return f"e2fsck: {fsck.stdout.strip()[-200:]}"
+        for kind, base in (("f", self.plan.seed), ("g", self.plan.seed + 100)):
+            for n, blocks in enumerate(FS_BLOCKS):
+                out = self.work / "dumped"
+                out.unlink(missing_ok=True)
+                _run("debugfs", tool("debugfs", "e2fsprogs"), "-R",
+                     f"dump /{kind}{n} {out}", str(image))
+                if not out.exists() or out.read_bytes() != pattern.stream(base + n, blocks):
+                    return f"file {kind}{n} is not what was written"
+                out.unlink()
+        return None
+
+    # ---- QEMU's command line ----
+
+    def _block(self, device):
+        yield from ("-drive", f"file={self.image(device)},format=raw,if=none,id=d-{device}")
+        slot = f"addr={SLOTS[device]}"
+        if device == "vblk":
+            yield from ("-device", f"virtio-blk-pci,drive=d-vblk,serial=vblk,{slot},"
+                                   "iommu_platform=on,disable-legacy=on")
+        else:
+            yield from ("-device", f"nvme,drive=d-{device},serial={device},{slot}")
+
+    def _card(self, device):
+        yield from ("-netdev", f"hubport,id=n-{device},hubid=0")
+        model = {
+            "vnet": f"virtio-net-pci,addr={SLOTS['vnet']},romfile=,"
+                    "iommu_platform=on,disable-legacy=on",
+            "e1000e": f"e1000e,addr={SLOTS['e1000e']},romfile=",
+            "peer": "virtio-net-device",
+        }[device]
+        yield from ("-device", f"{model},netdev=n-{device}")
+
+    def _machine_type(self):
+        properties = ["virt"]
+        if not kernel_has(self.kout, "CONFIG_ARM_LPAE"):
+            properties.append("highmem=off")
+        if self.plan.machine:
+            properties.append(self.plan.machine)
+        return ",".join(properties)
+
+    def hardware(self):
+        """Machine and devices, but no kernel: what the device tree depends on."""
+        args = ["-cpu", "cortex-a15", "-smp", str(self.plan.cpus),
+                "-m", str(self.plan.memory), "-accel", "tcg", "-nodefaults",
+                "-display", "none", "-no-reboot"]
+        if self.plan.iommu:
+            args += ["-device", "virtio-iommu-pci,addr=1"]
+        for device in self.plan.devices:
+            if device == "edu":
+                args += ["-device", f"edu,addr={SLOTS['edu']}"]
+            elif device in ("vnet", "e1000e", "peer"):
+                args += self._card(device)
+            else:
+                args += self._block(device)
+        return args
+
+    def device_tree(self):
+        """QEMU's own tree (None), or the path of an edited one."""
+        if self.plan.dtb == "coherent":
+            return None
+        dtb = self.work / f"{self.plan.dtb}.dtb"
+        dtb.unlink(missing_ok=True)
+        _run("dump the device tree", self.qemu,
+             "-M", f"{self._machine_type()},dumpdtb={dtb}", *self.hardware())
+        _run("edit the device tree", tool("fdtput", "device-tree-compiler"),
+             "-d", str(dtb), PCI_NODE, "dma-coherent")
+        return dtb
+
+    def command(self, token, dtb):
+        events = self.work / "trace.events"
+        events.write_text("virtio_iommu_*\n")
+        cmdline = (f"console=ttyAMA0 loglevel=7 printk.devkmsg=on "
+                   f"dmatest.plan={self.plan.name} dmatest.token={token} "
+                   f"{self.plan.cmdline}").strip()
+        args = [self.qemu, "-M", self._machine_type(), *self.hardware(),
+                "-serial", f"file:{self.log}", "-monitor", "none",
+                "-kernel", str(self.zimage), "-initrd", str(self.initramfs),
+                "-append", cmdline, "-trace", f"events={events}", "-D", str(self.trace)]
+        return args + (["-dtb", str(dtb)] if dtb else [])
+
+    # ---- running it ----
+
+    def run(self, token):
+        """Boot until QEMU ends: ("exit", status), ("signal", n) or ("timeout", s)."""
+        args = self.command(token, self.device_tree())
+        for path in (self.log, self.trace):
+            path.write_bytes(b"")
+        (self.work / "qemu.cmd").write_text("\n".join(args) + "\n")
+        with open(self.errors, "wb") as errors:
+            vm = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=errors,
+                                  stderr=errors, preexec_fn=_die_with_parent)
+            try:
+                return self._wait(vm)
+            finally:
+                if vm.poll() is None:
+                    vm.kill()
+                    vm.wait()
+
+    def _wait(self, vm):
+        end = time.monotonic() + self.plan.timeout
+        while vm.poll() is None:
+            if time.monotonic() > end:
+                return "timeout", self.plan.timeout
+            time.sleep(0.05)
+        if vm.returncode < 0:
+            return "signal", -vm.returncode
+        return "exit", vm.returncode
+
+
+def new_token():
+    return os.urandom(12).hex()

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boot plans: what QEMU gets, what the guest does, what must come back.
+
+A plan is scripts/boots/<name>.plan, lines of "key = value":
+
+    about     one line, for people
+    devices   in this order, each in the slot SLOTS gives it
+    docs      KTAP documents the guest produces, in this order; "@regress" stands
+              for the modules that test-modules/regress.list names
+    iommu     yes: behind virtio-iommu; no: none in the machine
+    dtb       coherent (QEMU's own) or noncoherent
+    machine   further -M properties
+    memory    MiB
+    cmdline   further kernel parameters
+    poweroff  unbind (drivers first) or plain
+    timeout   seconds until the machine counts as hung
+"""
+
+import pathlib
+import re
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BOOTS = TOP / "scripts" / "boots"
+REGRESS = TOP / "test-modules" / "regress.list"
+
+DEVICES = ("nvme-raw", "edu", "nvme-fs", "vblk", "vnet", "e1000e", "peer")
+# Slot 1 is the IOMMU's. "peer" is a virtio-mmio card: never translated.
+SLOTS = {"nvme-raw": 2, "edu": 3, "nvme-fs": 4, "vblk": 5, "vnet": 6, "e1000e": 7}
+
+DEFAULTS = {
+    "about": "", "devices": "", "docs": "", "iommu": "yes", "dtb": "coherent",
+    "machine": "", "memory": "1024", "cmdline": "", "poweroff": "unbind",
+    "timeout": "120", "cpus": "2", "seed": "20260101",
+}
+CHOICES = {"iommu": ("yes", "no"), "dtb": ("coherent", "noncoherent"),
+           "poweroff": ("unbind", "plain")}
+WORDS = re.compile(r"[A-Za-z0-9_@=.,:\- ]*\Z")
+
+
+class PlanError(Exception):
+    pass
+
+
+def regress_modules():
+    if not REGRESS.exists():
+        return []
+    lines = (line.split("#")[0].strip() for line in REGRESS.read_text().splitlines())
+    return [line for line in lines if line]
+
+
+def _parse(path):
+    values = dict(DEFAULTS)
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if not equals or key not in DEFAULTS:
+            raise PlanError(f"{path}:{number}: no such setting: {line}")
+        if key != "about" and not WORDS.match(value):
+            raise PlanError(f"{path}:{number}: odd character in {key}")
+        if value not in CHOICES.get(key, (value,)):
+            raise PlanError(f"{path}:{number}: {key} is one of {CHOICES[key]}")
+        values[key] = value
+    return values
+
+
+class Plan:
+    def __init__(self, name, boots=BOOTS):
+        path = pathlib.Path(boots) / f"{name}.plan"
+        if not path.is_file():
+            raise PlanError(f"no such plan: {path}")
+        values = _parse(path)
+        self.name = name
+        self.about = values["about"]
+        self.devices = values["devices"].split()
+        self.docs = []
+        for doc in values["docs"].split():
+            self.docs += regress_modules() if doc == "@regress" else [doc]
+        self.iommu = values["iommu"] == "yes"
+        self.dtb = values["dtb"]
+        self.machine = values["machine"]
+        self.memory = int(values["memory"])
+        self.cpus = int(values["cpus"])
+        self.cmdline = values["cmdline"]
+        self.poweroff = values["poweroff"]
+        self.timeout = int(values["timeout"])
+        self.seed = int(values["seed"])
+        unknown = [d for d in self.devices if d not in DEVICES]
+        if unknown:
+            raise PlanError(f"{path}: no such device: {' '.join(unknown)}")
+
+    def guest_file(self):
+        """What /init sources."""
+        return (f"devices='{' '.join(self.devices)}'\n"
+                f"docs='{' '.join(self.docs)}'\n"
+                f"iommu={'yes' if self.iommu else 'no'}\n"
+                f"poweroff={self.poweroff}\n"
+                f"seed={self.seed}\n")
+
+
+def all_plans(boots=BOOTS):
+    return [Plan(path.stem, boots) for path in sorted(pathlib.Path(boots).glob("*.plan"))]
+
+
+def main(argv):
+    """plan.py <directory>: write each plan as the guest reads it."""
+    out = pathlib.Path(argv[1])
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        for plan in all_plans():
+            (out / plan.name).write_text(plan.guest_file())
+    except PlanError as e:
+        sys.exit(f"plan: {e}")
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the devices really did, from QEMU's own trace of its virtio-iommu.
+
+The guest cannot lie here: QEMU prints an event for each address a device puts
+on the bus.
+
+    virtio_iommu_switch_address_space  translation for a device goes on or off
+    virtio_iommu_map, _unmap_done      the page tables, as the device sees them
+    virtio_iommu_translate             an access by device <rid>
+    virtio_iommu_translate_out         ... that a mapping translated
+    virtio_iommu_report_fault          ... that nothing translated
+
+A translate without a translate_out is an access to the MSI doorbell (which is
+never mapped), or one that passed untranslated, or a fault. While translation
+is off for a device its accesses make no event at all.
+"""
+
+import re
+
+PAGE = 4096
+RAM_START = 0x40000000
+
+_EVENTS = {
+    "virtio_iommu_attach": re.compile(r"domain=(\d+) endpoint=(\d+)"),
+    "virtio_iommu_map": re.compile(
+        r"domain=(\d+) virt_start=(\w+) virt_end=(\w+) phys_start=(\w+) flags=(\d+)"),
+    "virtio_iommu_unmap_done": re.compile(r"domain=(\d+) virt_start=(\w+) virt_end=(\w+)"),
+    "virtio_iommu_translate": re.compile(r"rid=(\d+) addr=(\w+) flag=(\d+)"),
+    "virtio_iommu_translate_out": re.compile(r"(\w+) -> (\w+) for sid=(\d+)"),
+    "virtio_iommu_fill_resv_property": re.compile(
+        r"dev= (\d+), type=(\d+) start=(\w+) end=(\w+)"),
+    "virtio_iommu_switch_address_space": re.compile(
+        r"Device (\w+):(\w+)\.(\d) switching address space \(iommu enabled=(\d)\)"),
+    "virtio_iommu_report_fault": re.compile(r"(.*)"),
+    "virtio_iommu_put_domain": re.compile(r"Free domain=(\d+)"),
+}
+_MSI_REGION = 1
+MAX_EXAMPLES = 5
+
+
+class Endpoint:
+    """One PCI device, by its requester id."""
+
+    def __init__(self, sid):
+        self.sid = sid
+        self.domain = None
+        self.on = False
+        self.accesses = 0       # all but those to the MSI doorbell
+        self.translated = 0
+        self.doorbells = 0
+        self.maps = 0
+        self.unmaps = 0
+        self.highest = 0        # address it used
+        self.msi = []           # doorbell ranges
+
+    def bdf(self):
+        return f"0000:{self.sid >> 8:02x}:{self.sid >> 3 & 31:02x}.{self.sid & 7}"
+
+
+class Trace:
+    def __init__(self, ram_mib):
+        self.ram_end = RAM_START + ram_mib * 1024 * 1024
+        self.endpoints = {}
+        self.tables = {}        # domain -> {page: physical page}
+        self.faults = 0
+        self.problems = []      # sentences
+        self.hidden = 0
+
+    def endpoint(self, sid):
+        return self.endpoints.setdefault(sid, Endpoint(sid))
+
+    def problem(self, text):
+        if len(self.problems) < MAX_EXAMPLES:
+            self.problems.append(text)
+        else:
+            self.hidden += 1
+
+    def _users(self, domain):
+        return [e for e in self.endpoints.values() if e.domain == domain]
+
+    # ---- one method an event ----
+
+    def attach(self, domain, sid):
+        self.endpoint(int(sid)).domain = int(domain)
+
+    def put_domain(self, domain):
+        self.tables.pop(int(domain), None)
+
+    def switch_address_space(self, bus, slot, fn, on):
+        sid = int(bus, 16) << 8 | int(slot, 16) << 3 | int(fn)
+        self.endpoint(sid).on = on == "1"
+
+    def fill_resv_property(self, sid, kind, start, end):
+        if int(kind) == _MSI_REGION:
+            self.endpoint(int(sid)).msi.append((int(start, 16), int(end, 16)))
+
+    def map(self, domain, first, last, phys, _flags):
+        domain, first, last, phys = int(domain), int(first, 16), int(last, 16), int(phys, 16)
+        table = self.tables.setdefault(domain, {})
+        if not RAM_START <= phys <= phys + last - first < self.ram_end:
+            self.problem(f"mapped {first:#x} to {phys:#x}, which is not memory of the machine")
+        if first == 0:
+            self.problem("mapped address 0")
+        if last - first >= 1 << 32:
+            self.problem(f"mapped {last - first:#x} bytes at once")
+            return
+        for page in range(first // PAGE, last // PAGE + 1):
+            if page in table:
+                self.problem(f"mapped {page * PAGE:#x} twice")
+            table[page] = phys // PAGE + page - first // PAGE
+        for e in self._users(domain):
+            e.maps += 1
+
+    def unmap_done(self, domain, first, last):
+        domain, first, last = int(domain), int(first, 16), int(last, 16)
+        table = self.tables.setdefault(domain, {})
+        for page in range(first // PAGE, last // PAGE + 1):
+            table.pop(page, None)
+        for e in self._users(domain):
+            e.unmaps += 1
+
+    def translate(self, sid, addr, _flag):
+        e, addr = self.endpoint(int(sid)), int(addr, 16)
+        if any(start <= addr <= end for start, end in e.msi):
+            e.doorbells += 1
+        else:
+            e.accesses += 1
+            e.highest = max(e.highest, addr)
+
+    def translate_out(self, addr, phys, sid):
+        e, addr, phys = self.endpoint(int(sid)), int(addr, 16), int(phys, 16)
+        e.translated += 1
+        page = self.tables.get(e.domain, {}).get(addr // PAGE)
+        if page is None or page * PAGE + addr % PAGE != phys:
+            self.problem(f"{e.bdf()} reached {phys:#x} at {addr:#x} by no live mapping")
+
+    def report_fault(self, _text):
+        self.faults += 1
+
+    # ---- the whole ----
+
+    def read(self, path):
+        with open(path, errors="replace") as f:
+            for line in f:
+                name, _, rest = line.partition(" ")
+                pattern = _EVENTS.get(name)
+                if not pattern:
+                    continue
+                found = pattern.search(rest)
+                if not found:
+                    raise ValueError(f"{path}: QEMU's trace has an unknown form: {line.strip()}")
+                getattr(self, name[len("virtio_iommu_"):])(*found.groups())
+        return self
+
+    def leaked(self):
+        """Pages still mapped for a device at the end."""
+        return sum(len(t) for t in self.tables.values())
+
+    def way(self, bdf, moved):
+        """How a device's @moved bytes went: translated, direct, mixed or none.
+
+        A translation covers at most one page, so fewer translations than pages
+        moved means that some went past the IOMMU.
+        """
+        e = next((e for e in self.endpoints.values() if e.bdf() == bdf), None)
+        if e is None or not e.translated and not e.accesses:
+            return "direct" if moved else "none"
+        if e.translated == e.accesses and e.on and e.translated * PAGE >= moved:
+            return "translated"
+        return "mixed" if e.translated else "direct"
+
+    def facts(self, bdf):
+        for e in self.endpoints.values():
+            if e.bdf() == bdf:
+                return {"translations": e.translated, "accesses": e.accesses,
+                        "doorbells": e.doorbells, "maps": e.maps, "unmaps": e.unmaps,
+                        "highest": e.highest}
+        return {}
