@@ -9,11 +9,13 @@
 #define _TEST_DMA_TEST_H
 
 #include <kunit/test.h>
+#include <linux/debug_locks.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/highmem.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/panic.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -30,6 +32,9 @@
  * @mask: DMA masks at the start of the case, restored at its end
  * @coherent_mask: likewise
  * @bus_limit: likewise
+ * @max_seg: likewise
+ * @tainted: there was a warning before the case began
+ * @lockdep: lockdep was still awake when it began
  */
 struct dt_ctx {
 	struct edu *edu;
@@ -38,6 +43,9 @@ struct dt_ctx {
 	u64 mask;
 	u64 coherent_mask;
 	u64 bus_limit;
+	unsigned int max_seg;
+	bool tainted;
+	bool lockdep;
 };
 
 static const unsigned int dt_index[DT_MAX_DEVICES] = { 0, 1, 2, 3, 4, 5, 6, 7 };
@@ -83,6 +91,9 @@ static inline int dt_init(struct kunit *test)
 	ctx->mask = dma_get_mask(ctx->dev);
 	ctx->coherent_mask = ctx->dev->coherent_dma_mask;
 	ctx->bus_limit = ctx->dev->bus_dma_limit;
+	ctx->max_seg = dma_get_max_seg_size(ctx->dev);
+	ctx->tainted = test_taint(TAINT_WARN);
+	ctx->lockdep = debug_locks;
 	test->priv = ctx;
 	return 0;
 }
@@ -93,6 +104,12 @@ static inline void dt_exit(struct kunit *test)
 
 	if (!ctx)
 		return;
+	/* A splat in the log is a failure of the case that made it. */
+	KUNIT_EXPECT_FALSE_MSG(test, !ctx->tainted && test_taint(TAINT_WARN),
+			       "the kernel warned during this case");
+	KUNIT_EXPECT_FALSE_MSG(test, ctx->lockdep && !debug_locks,
+			       "lockdep complained during this case");
+	dma_set_max_seg_size(ctx->dev, ctx->max_seg);
 	ctx->dev->bus_dma_limit = ctx->bus_limit;
 	dma_set_mask(ctx->dev, ctx->mask);
 	dma_set_coherent_mask(ctx->dev, ctx->coherent_mask);
