@@ -33,6 +33,7 @@ _EVENTS = {
         r"Device (\w+):(\w+)\.(\d) switching address space \(iommu enabled=(\d)\)"),
     "virtio_iommu_report_fault": re.compile(r"(.*)"),
     "virtio_iommu_put_domain": re.compile(r"Free domain=(\d+)"),
+    "virtio_iommu_device_reset": re.compile(r"reset"),
 }
 _MSI_REGION = 1
 MAX_EXAMPLES = 5
@@ -63,6 +64,8 @@ class Trace:
         self.endpoints = {}
         self.tables = {}        # domain -> {page: physical page}
         self.faults = 0
+        self.over = False       # the driver of the IOMMU let go of it
+        self.left = 0           # pages mapped in domains that were freed
         self.problems = []      # sentences
         self.hidden = 0
 
@@ -82,13 +85,18 @@ class Trace:
 
     def attach(self, domain, sid):
         self.endpoint(int(sid)).domain = int(domain)
+        self.over = False
+
+    def device_reset(self):
+        self.over = True
 
     def put_domain(self, domain):
-        self.tables.pop(int(domain), None)
+        self.left += len(self.tables.pop(int(domain), ()))
 
     def switch_address_space(self, bus, slot, fn, on):
         sid = int(bus, 16) << 8 | int(slot, 16) << 3 | int(fn)
-        self.endpoint(sid).on = on == "1"
+        if not self.over:       # at the machine's end everything goes off
+            self.endpoint(sid).on = on == "1"
 
     def fill_resv_property(self, sid, kind, start, end):
         if int(kind) == _MSI_REGION:
@@ -154,7 +162,7 @@ class Trace:
 
     def leaked(self):
         """Pages still mapped for a device at the end."""
-        return sum(len(t) for t in self.tables.values())
+        return self.left + sum(len(t) for t in self.tables.values())
 
     def way(self, bdf, moved):
         """How a device's @moved bytes went: translated, direct, mixed or none.

@@ -2,7 +2,7 @@
 /*
  * Checked traffic between two network cards that QEMU has put on one hub.
  *
- *	netcheck <card A> <card B> <bytes-file A> <bytes-file B>
+ *	netcheck <card A> <card B> <bytes-file A> <bytes-file B> <interrupts-file>
  *
  * The kernel would short-cut traffic between two of its own addresses, so card
  * B moves into the network namespace of a child process: every byte then leaves
@@ -12,7 +12,8 @@
  * Parent (side A) and child (side B) go through the cases in the same order.
  * The child says over a pipe how its half of each went ('k' or 'n'), and the
  * parent reports. Every wait has a timeout: a card that loses packets gives a
- * failed case, not a hang.
+ * failed case, not a hang. A card that goes down gives its interrupts back, so
+ * /proc/interrupts is copied while both are up.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -372,6 +373,22 @@ static bool setup(const char *card_a, const char *card_b, pid_t child,
 	return moved && card_up(card_a, ADDRESS_A) && hear(from_b) && hear(from_b);
 }
 
+static void copy_interrupts(const char *to)
+{
+	FILE *in = fopen("/proc/interrupts", "r"), *out = fopen(to, "w");
+	char buf[4096];
+	size_t n;
+
+	if (!in || !out)
+		complain("copying the interrupts");
+	while (in && out && (n = fread(buf, 1, sizeof(buf), in)) > 0)
+		fwrite(buf, 1, n, out);
+	if (in)
+		fclose(in);
+	if (out && fclose(out))
+		complain(to);
+}
+
 /* Both halves of a case are always waited for, or the sides lose step. */
 static bool both(bool mine, int from_b)
 {
@@ -386,7 +403,7 @@ int main(int argc, char **argv)
 	bool ready, ok[4] = { false };
 	pid_t child;
 
-	if (argc != 5)
+	if (argc != 6)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
 	if (pipe(up) || pipe(down))
@@ -409,6 +426,7 @@ int main(int argc, char **argv)
 		ok[1] = both(tcp >= 0 && receive_stream(tcp, SEED_B), up[0]);
 		ok[2] = both(udp_rounds(udp, true), up[0]);
 		ok[3] = both(card_carried(argv[1]), up[0]);
+		copy_interrupts(argv[5]);
 	}
 	ktap_case(ok[0], "tcp_from_A_to_B");
 	ktap_case(ok[1], "tcp_from_B_to_A");

@@ -223,6 +223,13 @@ TESTS.update({
     "trace_switched_off": lambda: way(
         "mixed", trace_line("unmap_done"),
         trace_line("switch_address").replace("enabled=1", "enabled=0")),
+    "trace_switched_off_at_the_end": lambda: way(
+        "translated", trace_line("unmap_done"), trace_line("unmap_done") +
+        "virtio_iommu_device_reset reset!\n" +
+        trace_line("switch_address").replace("enabled=1", "enabled=0")),
+    "trace_leak_in_a_freed_domain": lambda: "" if traced(
+        trace_line("unmap_done"), "virtio_iommu_put_domain Free domain=1\n").leaked() == 1
+        else "no leak",
     "trace_silent_device_that_moved": lambda: way("direct", bdf="0000:00:04.0"),
     "trace_silent_device": lambda: way("none", bdf="0000:00:04.0", moved=0),
     "trace_foreign_memory": lambda: problem("not memory of the machine", "phys_start=0x42000000",
