@@ -25,7 +25,7 @@ SERIES_HEAD = """\
 GIT = ["git", "-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false",
        "-c", "diff.algorithm=myers", "-c", "diff.renames=true", "-c", "diff.context=3",
        "-c", "diff.interHunkContext=0", "-c", "diff.suppressBlankEmpty=false",
-       "-c", "diff.orderFile=", "-c", "core.quotePath=true", "-c", "core.attributesFile=/dev/null",
+       "-c", "diff.orderFile=/dev/null", "-c", "core.quotePath=true", "-c", "core.attributesFile=/dev/null",
        "-c", "i18n.logOutputEncoding=UTF-8", "-c", "format.useAutoBase=false"]
 FORMAT = ["format-patch", "-q", "--zero-commit", "--no-signature", "--no-numbered", "--full-index",
           "--subject-prefix=PATCH", "--start-number=1", "--no-attach", "--no-thread",
@@ -178,10 +178,14 @@ def write_patches(repo, commit, out):
 
 def main(repo, commit, top, out):
     os.makedirs(out, exist_ok=True)
-    commits = git(repo, "rev-list", "--reverse", f"base..{commit}").decode().split()
+    log = git(repo, "log", "--reverse", "--format=%H %T %P", f"base..{commit}").decode()
+    commits, tree = [], git(repo, "rev-parse", "base^{tree}").decode().strip()
+    for this, its_tree, *_ in map(str.split, log.splitlines()):
+        if its_tree == tree:
+            raise Error(f"commit {this[:12]} is empty: every patch must change something")
+        commits.append(this)
+        tree = its_tree
     names = write_patches(repo, commit, os.path.join(out, "patches"))
-    if len(names) != len(commits):
-        raise Error("the branch has an empty commit: every patch must change something")
     if not names:
         # git keeps no empty directory
         write_file(os.path.join(out, "patches", ".gitkeep"), b"")
