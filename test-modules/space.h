@@ -182,17 +182,21 @@ static inline void give_iova(struct dt_ctx *ctx, struct piece *p)
 	kfree(p->cookie);
 }
 
-static const struct way way_single = { "map_single", take_single, give_single };
-static const struct way way_page = { "map_page", take_page, give_page };
-static const struct way way_sg = { "map_sg", take_sg, give_sg };
-static const struct way way_coherent = {
-	"alloc_coherent", take_coherent, give_coherent
-};
-static const struct way way_pages = { "alloc_pages", take_pages, give_pages };
-static const struct way way_noncontiguous = {
-	"alloc_noncontiguous", take_noncontiguous, give_noncontiguous
-};
-static const struct way way_iova = { "iova_try_alloc", take_iova, give_iova };
+/* Not each suite uses them all. */
+#define WAY(_name)						\
+	static const struct way __maybe_unused way_##_name = {	\
+		.name = #_name,					\
+		.take = take_##_name,				\
+		.give = give_##_name,				\
+	}
+
+WAY(single);
+WAY(page);
+WAY(sg);
+WAY(coherent);
+WAY(pages);
+WAY(noncontiguous);
+WAY(iova);
 
 /* Room for the pieces of a space that ends at @last, and for its leftovers. */
 static inline struct space *space_init(struct kunit *test, u64 last)
