@@ -4,22 +4,22 @@
 import json
 import os
 import pathlib
+import sys
 import time
 
 from . import trace as qemu_trace
 from . import verdict
+from .kernel import BUILD
 from .machine import Machine, MachineError, new_token
-from .plan import SLOTS, TOP, Plan
+from .plan import SLOTS, Plan
 
-BUILD = pathlib.Path(os.environ.get("DMA_SPACE_BUILD") or TOP / "build")
 REPORT = BUILD / "report"
 DISKS = ("nvme-raw", "nvme-fs", "vblk")
 
 
 def kunit_of(kout):
     """kunit.py of the kernel's own source tree."""
-    return verdict.find_kunit(os.environ.get("KERNEL_SRC", ""), pathlib.Path(kout) / "source",
-                              BUILD / "linux")
+    return verdict.find_kunit(os.environ.get("KERNEL_SRC", ""), pathlib.Path(kout) / "source")
 
 
 class Host:
@@ -74,10 +74,11 @@ def _describe(result, plan, trace):
         yield device, "" if row["dma"] == want else f"{row['dma']} instead of {want}"
 
 
-def boot(name, kernel, kout, initramfs):
+def boot(name, kernel):
     """Run plan @name; the result is also build/report/<kernel>-<name>.json."""
     plan = Plan(name)
-    machine = Machine(plan, kout, initramfs, BUILD / "boots" / kernel / name)
+    machine = Machine(plan, kernel.out, kernel.initramfs, BUILD / "boots" / kernel.name / name)
+    print(f"  boot {name} ({plan.about}) ...", file=sys.stderr, flush=True)
     machine.make_disks()
     token = new_token()
     start = time.monotonic()
@@ -85,9 +86,22 @@ def boot(name, kernel, kout, initramfs):
     seconds = time.monotonic() - start
 
     text = machine.log.read_text(errors="replace")
-    result = verdict.judge(text, name, plan.docs, token, end, kunit_of(kout))
-    result.update(kernel=kernel, about=plan.about, seconds=round(seconds, 1),
-                  log=str(machine.log), qemu=machine.errors.read_text(errors="replace")[-300:])
+    result = verdict.judge(text, name, plan.docs, token, end, kunit_of(kernel.out))
+    result.update(kernel=kernel.name, about=plan.about, iommu=plan.iommu,
+                  planned=plan.devices, seconds=round(seconds, 1), log=str(machine.log),
+                  qemu=machine.errors.read_text(errors="replace")[-300:])
+    look_from_outside(result, machine)
+    if result["verdict"] == "pass":
+        for device in plan.devices:
+            machine.image(device).unlink(missing_ok=True)
+    REPORT.mkdir(parents=True, exist_ok=True)
+    (REPORT / f"{kernel.name}-{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(f"  boot {name}: {result['verdict']} after {seconds:.1f} s", file=sys.stderr, flush=True)
+    return result
+
+
+def look_from_outside(result, machine):
+    plan = machine.plan
     trace = qemu_trace.Trace(plan.memory).read(machine.trace)
     host = Host(result)
     for device, wrong in _describe(result, plan, trace):
@@ -95,9 +109,3 @@ def boot(name, kernel, kout, initramfs):
     _check_disks(host, machine)
     if plan.iommu:
         _check_trace(host, plan, trace)
-    if result["verdict"] == "pass":
-        for device in plan.devices:
-            machine.image(device).unlink(missing_ok=True)
-    REPORT.mkdir(parents=True, exist_ok=True)
-    (REPORT / f"{kernel}-{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-    return result

@@ -205,7 +205,10 @@ class Machine:
     # ---- running it ----
 
     def run(self, token):
-        """Boot until QEMU ends: ("exit", status), ("signal", n) or ("timeout", s)."""
+        """Boot until QEMU ends: ("exit", status), ("signal", n) or ("timeout", s).
+
+        A timeout is either the plan's whole time or a console silent for too long.
+        """
         args = self.command(token, self.device_tree())
         for path in (self.log, self.trace):
             path.write_bytes(b"")
@@ -221,10 +224,14 @@ class Machine:
                     vm.wait()
 
     def _wait(self, vm):
-        end = time.monotonic() + self.plan.timeout
+        start = spoke = time.monotonic()
+        said = 0
         while vm.poll() is None:
-            if time.monotonic() > end:
-                return "timeout", self.plan.timeout
+            now, size = time.monotonic(), self.log.stat().st_size
+            if size != said:
+                said, spoke = size, now
+            if now - start > self.plan.timeout or now - spoke > self.plan.quiet:
+                return "timeout", round(now - start)
             time.sleep(0.05)
         if vm.returncode < 0:
             return "signal", -vm.returncode
