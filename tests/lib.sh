@@ -51,14 +51,11 @@ tiny_kernel() {
 	SUBLEVEL = 4
 	EXTRAVERSION =
 
-	allnoconfig:
-		grep -v NOT_THERE $(KCONFIG_ALLCONFIG) >$(O)/.config
-	zImage:
-		@echo "  CC      kernel/dma/direct.o"
-		@! grep -n 'error:' kernel/dma/direct.c
-		mkdir -p $(O)/arch/arm/boot
-		cat kernel/dma/*.c drivers/iommu/Kconfig >$(O)/arch/arm/boot/zImage
-	modules:
+	allnoconfig: ; grep -v NOT_THERE $(KCONFIG_ALLCONFIG) >$(O)/.config
+	zImage: ; @echo "  CC      kernel/dma/direct.o"; \
+	! grep -n 'error:' kernel/dma/direct.c && mkdir -p $(O)/arch/arm/boot && \
+	cat kernel/dma/*.c drivers/iommu/Kconfig >$(O)/arch/arm/boot/zImage
+	modules: ;
 	EOT
 	# Long enough for hunks with context.
 	awk 'BEGIN { for (i = 1; i <= 40; i++) print "line " i }' >"$1/kernel/dma/direct.c"
