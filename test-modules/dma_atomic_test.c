@@ -298,6 +298,7 @@ static struct kunit_suite dma_atomic_suite = {
 	.exit = dt_exit,
 	.test_cases = dma_atomic_cases,
 };
+
 kunit_test_suite(dma_atomic_suite);
 
 MODULE_DESCRIPTION("DMA mapping calls in atomic context");

@@ -676,6 +676,7 @@ static struct kunit_suite dma_coherent_suite = {
 	.exit = dt_exit,
 	.test_cases = dma_coherent_cases,
 };
+
 kunit_test_suite(dma_coherent_suite);
 
 MODULE_DESCRIPTION("Coherent DMA buffers map to their own pages");

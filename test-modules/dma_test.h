@@ -196,13 +196,14 @@ static inline struct page *dt_alloc_pages(struct kunit *test, gfp_t gfp,
 					  unsigned int order)
 {
 	struct dt_pages *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+	int ret;
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	p->order = order;
 	p->page = alloc_pages(gfp | __GFP_ZERO, order);
 	KUNIT_ASSERT_NOT_NULL(test, p->page);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test,
-					dt_free_pages_action, p));
+	ret = kunit_add_action_or_reset(test, dt_free_pages_action, p);
+	KUNIT_ASSERT_EQ(test, 0, ret);
 	return p->page;
 }
 

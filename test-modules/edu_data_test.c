@@ -464,6 +464,7 @@ static struct kunit_suite edu_data_suite = {
 	.exit = dt_exit,
 	.test_cases = edu_data_cases,
 };
+
 kunit_test_suite(edu_data_suite);
 
 MODULE_DESCRIPTION("Data through the DMA mappings of the edu device");

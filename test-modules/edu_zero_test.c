@@ -140,6 +140,7 @@ static struct kunit_suite edu_zero_suite = {
 	.exit = dt_exit,
 	.test_cases = edu_zero_cases,
 };
+
 kunit_test_suite(edu_zero_suite);
 
 MODULE_DESCRIPTION("DMA address 0 is never handed out");

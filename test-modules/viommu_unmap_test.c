@@ -347,6 +347,7 @@ static struct kunit_suite viommu_unmap_suite = {
 	.exit = dt_exit,
 	.test_cases = viommu_unmap_cases,
 };
+
 kunit_test_suite(viommu_unmap_suite);
 
 MODULE_DESCRIPTION("Unmapping without memory, and maps the IOMMU refuses");
