@@ -672,6 +672,7 @@ static struct kunit_case dma_coherent_cases[] = {
 
 static struct kunit_suite dma_coherent_suite = {
 	.name = "dma_coherent_test",
+	.suite_init = dt_fail_quietly,
 	.init = dt_init,
 	.exit = dt_exit,
 	.test_cases = dma_coherent_cases,

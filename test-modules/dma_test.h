@@ -12,12 +12,15 @@
 #include <linux/debug_locks.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
+#include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/panic.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
 #include "edu.h"
@@ -230,6 +233,41 @@ static inline long dt_free_memory(void)
 
 	si_meminfo(&si);
 	return si.freeram;
+}
+
+/*
+ * Fault injection writes a stack trace into the log for each failure, which
+ * looks like a splat: ask it not to, for the rest of the boot. Its knobs are
+ * in debugfs and take user memory only; a suite's init runs in the task that
+ * loads the module, which has both. Without debugfs it stays noisy.
+ */
+static inline int dt_fail_quietly(struct kunit_suite *suite)
+{
+	static const char *const knobs[] = {
+		"/sys/kernel/debug/failslab/verbose",
+		"/sys/kernel/debug/fail_page_alloc/verbose",
+	};
+	unsigned long uaddr;
+	unsigned int i;
+
+	if (!current->mm)
+		return 0;
+	uaddr = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	if (IS_ERR_VALUE(uaddr))
+		return 0;
+	for (i = 0; i < ARRAY_SIZE(knobs); i++) {
+		struct file *file = filp_open(knobs[i], O_WRONLY, 0);
+		loff_t pos = 0;
+
+		if (IS_ERR(file))
+			continue;
+		if (file->f_op->write && !put_user('0', (char __user *)uaddr))
+			file->f_op->write(file, (char __user *)uaddr, 1, &pos);
+		filp_close(file, NULL);
+	}
+	vm_munmap(uaddr, PAGE_SIZE);
+	return 0;
 }
 
 /*

@@ -7,10 +7,6 @@
  * ... allocation that may not sleep fail, until none is left to fail, and has
  * the device write to the address afterwards: the memory must not change.
  * Whether anything allocates at all is not asked.
- *
- * Fault injection reports each failure with a stack trace in the log; turn
- * that off in /sys/kernel/debug/failslab/verbose and
- * /sys/kernel/debug/fail_page_alloc/verbose.
  */
 
 #include "space.h"
@@ -343,6 +339,7 @@ static struct kunit_case viommu_unmap_cases[] = {
 
 static struct kunit_suite viommu_unmap_suite = {
 	.name = "viommu_unmap_test",
+	.suite_init = dt_fail_quietly,
 	.init = dt_init,
 	.exit = dt_exit,
 	.test_cases = viommu_unmap_cases,
