@@ -134,15 +134,15 @@ run_logged() {
 	setsid "$@" >"$_log" 2>&1 </dev/null 7>&- 8>&- 9>&- &
 	_child=$!
 	note "  $_what ..."
-	_pause=0.2
+	_pause=0.05
 	_next=$((_t0 + 10))
 	while kill -0 "$_child" 2>/dev/null; do
 		# In the background, or a signal would wait for its end.
 		sleep $_pause 7>&- 8>&- 9>&- &
 		wait $! || true
+		[ $(($(now) - _t0)) -lt 2 ] || _pause=0.5
 		[ "$(now)" -ge "$_next" ] || continue
 		_next=$((_next + 10))
-		_pause=1
 		kill -0 "$_child" 2>/dev/null || break
 		_n=$(_lines "$_log")
 		[ "$_n" -lt 50 ] || _far="$_n$_of ${RUN_UNIT:-lines}, "

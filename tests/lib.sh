@@ -73,25 +73,25 @@ tiny_kernel() {
 }
 
 tiny_deb() {
-	mkdir -p "$T/deb/DEBIAN" "$T/deb/usr/src"
-	tiny_kernel "$T/src/linux-source-7.3"
-	tar -C "$T/src" --sort=name --mtime=@0 --owner=0 --group=0 -cJf "$T/deb/usr/src/linux-source-7.3.tar.xz" linux-source-7.3
-	cat >"$T/deb/DEBIAN/control" <<-'EOT'
+	_d=$SCRATCH/deb
+	mkdir -p "$_d/DEBIAN" "$_d/usr/src"
+	tiny_kernel "$SCRATCH/src/linux-source-7.3"
+	tar -C "$SCRATCH/src" -cJf "$_d/usr/src/linux-source-7.3.tar.xz" linux-source-7.3
+	cat >"$_d/DEBIAN/control" <<-'EOT'
 	Package: linux-source-7.3
 	Version: 7.3.4-1~bpo13+1
 	Architecture: all
 	Maintainer: Nobody <nobody@localhost>
 	Description: a kernel for tests
 	EOT
-	mkdir -p "$1"
-	deb="$1/linux-source-7.3_7.3.4-1~bpo13+1_all.deb"
-	dpkg-deb -Znone --root-owner-group -b "$T/deb" "$deb" >/dev/null
+	dpkg-deb -Znone --root-owner-group -b "$_d" "$SCRATCH/tiny.deb" >/dev/null
 }
 
 # copy_of_us <dir>: this repository with no patches, for the tiny kernel
 copy_of_us() {
 	mkdir -p "$1/patches" "$1/tests" "$1/test-modules/mutants" "$1/configs"
 	cp -a "$HERE/scripts" "$HERE/Makefile" "$1/"
+	rm -rf "$1"/scripts/checks*.d/*
 	sed "s/^sha256:.*/sha256: $(sha256sum <"$deb" | cut -d' ' -f1)/" "$HERE/BASE" >"$1/BASE"
 	: >"$1/series"
 	for f in common debug arm arm-lpae arm-nolpae; do
@@ -110,7 +110,10 @@ fixture() {
 	git config --global user.name 'Tess Ter'
 	git config --global user.email tester@localhost
 	git config --global init.defaultBranch main
-	tiny_deb "$XDG_CACHE_HOME/dma-space/debs"
+	deb=$XDG_CACHE_HOME/dma-space/debs/linux-source-7.3_7.3.4-1~bpo13+1_all.deb
+	mkdir -p "${deb%/*}"
+	[ -f "$SCRATCH/tiny.deb" ] || tiny_deb
+	cp "$SCRATCH/tiny.deb" "$deb"
 	TOP=$T/top
 	copy_of_us "$TOP"
 	TREE=$TOP/build/linux

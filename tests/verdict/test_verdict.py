@@ -159,6 +159,7 @@ TESTS = {
                                             ["alpha_test", "beta"], "00ff",
                                             ("timeout", 60), KUNIT), "timeout"),
     "timeout_after_the_token": lambda: swap("", "", "timeout", end=("timeout", 60)),
+    "stopped": lambda: swap("", "", "lost", "stops at", end=("stop", 5)),
     "machine_lost": lambda: demand(verdict.judge(cut_at("[    2.000011]"), "p",
                                                  ["alpha_test", "beta"], "00ff",
                                                  ("exit", 0), KUNIT), "lost"),
