@@ -10,7 +10,6 @@
  */
 
 #include <linux/completion.h>
-#include <linux/dma-map-ops.h>
 #include <linux/hrtimer.h>
 #include <linux/scatterlist.h>
 #include <linux/spinlock.h>
@@ -253,42 +252,12 @@ static void iova_state(struct kunit *test)
 	in_each_context(test, do_iova, NULL);
 }
 
-/*
- * A driver gives back what it does not have. ARM's own allocator stopped the
- * machine for that; the DMA API's debug code is left out, for it would report
- * the driver and hide its next finding.
- */
-static void d22_bad_unmap_is_survived(struct kunit *test)
-{
-	struct dt_ctx *ctx = test->priv;
-	struct page *page = dt_alloc_pages(test, GFP_KERNEL, 0);
-	const struct dma_map_ops *ops = get_dma_ops(ctx->dev);
-	dma_addr_t addr;
-
-	dt_need_iommu(test);
-	if (!ops || !ops->unmap_phys)
-		kunit_skip(test, "no allocator of the architecture's own here");
-	kunit_warning_suppress(test) {
-		/* Across the end of the first 128 MiB, then past what is used. */
-		ops->unmap_phys(ctx->dev, SZ_128M - PAGE_SIZE, SZ_256K,
-				DMA_TO_DEVICE, 0);
-		ops->unmap_phys(ctx->dev, SZ_1G, SZ_256K, DMA_TO_DEVICE, 0);
-		ops->unmap_phys(ctx->dev, (dma_addr_t)U32_MAX - SZ_64K + 1,
-				SZ_64K, DMA_TO_DEVICE, 0);
-	}
-	addr = dma_map_page(ctx->dev, page, 0, PAGE_SIZE, DMA_TO_DEVICE);
-	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(ctx->dev, addr));
-	KUNIT_EXPECT_EQ(test, dt_phys(ctx, addr), page_to_phys(page));
-	dma_unmap_page(ctx->dev, addr, PAGE_SIZE, DMA_TO_DEVICE);
-}
-
 static struct kunit_case dma_atomic_cases[] = {
 	DT_CASE(d8_map_single),
 	DT_CASE(d8_map_page),
 	DT_CASE(d8_map_sg),
 	DT_CASE(d8_alloc_coherent),
 	DT_CASE(iova_state),
-	DT_CASE(d22_bad_unmap_is_survived),
 	{}
 };
 

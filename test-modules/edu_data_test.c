@@ -320,29 +320,6 @@ static void map_sg_there_and_back(struct kunit *test)
 	sg_free_table(&dst->sgt);
 }
 
-/*
- * An entry that starts in its second page: the first page is not part of the
- * buffer, so the device must not get at it.
- */
-static void d17_sg_offset_beyond_page(struct kunit *test)
-{
-	struct dt_ctx *ctx = test->priv;
-	struct page *page = dt_alloc_pages(test, GFP_KERNEL, 1);
-	struct scatterlist sg;
-	dma_addr_t addr;
-
-	memset(page_address(page), GUARD, 2 * PAGE_SIZE);
-	sg_init_table(&sg, 1);
-	sg_set_page(&sg, page, 500, PAGE_SIZE + 100);
-	KUNIT_ASSERT_EQ(test, 1, dma_map_sg(ctx->dev, &sg, 1, DMA_FROM_DEVICE));
-	addr = sg_dma_address(&sg);
-	KUNIT_EXPECT_EQ(test, dt_phys(ctx, addr), sg_phys(&sg));
-	if (ctx->domain)
-		KUNIT_EXPECT_NE(test, dt_phys(ctx, addr - PAGE_SIZE),
-				page_to_phys(page) + 100);
-	dma_unmap_sg(ctx->dev, &sg, 1, DMA_FROM_DEVICE);
-}
-
 /* Both directions through multi-page coherent memory, across its pages. */
 static void coherent_there_and_back(struct kunit *test)
 {
@@ -450,7 +427,6 @@ static struct kunit_case edu_data_cases[] = {
 	DT_CASE_SLOW(map_single_from_device),
 	DT_CASE(map_page_highmem),
 	DT_CASE_SLOW(map_sg_there_and_back),
-	DT_CASE(d17_sg_offset_beyond_page),
 	DT_CASE(coherent_there_and_back),
 	DT_CASE(sync_single_repeated),
 	DT_CASE(unmapped_is_out_of_reach),
