@@ -205,9 +205,10 @@ class Machine:
     # ---- running it ----
 
     def run(self, token):
-        """Boot until QEMU ends: ("exit", status), ("signal", n) or ("timeout", s).
+        """Boot until QEMU ends: ("exit", status), ("signal", n), ("timeout", s), ("stop", s).
 
-        A timeout is either the plan's whole time or a console silent for too long.
+        A timeout is either the plan's whole time or a console silent for too long;
+        stop: the console said what the plan stops at.
         """
         args = self.command(token, self.device_tree())
         for path in (self.log, self.trace):
@@ -230,6 +231,8 @@ class Machine:
             now, size = time.monotonic(), self.log.stat().st_size
             if size != said:
                 said, spoke = size, now
+                if self.plan.stop and self.plan.stop in self.log.read_text(errors="replace"):
+                    return "stop", round(now - start)
             if now - start > self.plan.timeout or now - spoke > self.plan.quiet:
                 return "timeout", round(now - start)
             time.sleep(0.05)

@@ -14,6 +14,7 @@ A plan is scripts/boots/<name>.plan, lines of "key = value":
     cmdline   further kernel parameters
     poweroff  unbind (drivers first) or plain
     timeout   seconds until the machine counts as hung
+    stop      words on the console after which nothing more is to be learned
     quiet     seconds without a word on its console until it counts as hung
 """
 
@@ -31,7 +32,7 @@ SLOTS = {"nvme-raw": 2, "edu": 3, "nvme-fs": 4, "vblk": 5, "vnet": 6, "e1000e": 
 
 DEFAULTS = {
     "about": "", "devices": "", "docs": "", "iommu": "yes", "dtb": "coherent",
-    "machine": "", "memory": "1024", "cmdline": "", "poweroff": "unbind",
+    "machine": "", "memory": "1024", "cmdline": "", "stop": "", "poweroff": "unbind",
     "timeout": "300", "quiet": "45", "cpus": "2", "seed": "20260101",
 }
 CHOICES = {"iommu": ("yes", "no"), "dtb": ("coherent", "noncoherent"),
@@ -85,6 +86,7 @@ class Plan:
         self.memory = int(values["memory"])
         self.cpus = int(values["cpus"])
         self.cmdline = values["cmdline"]
+        self.stop = values["stop"]
         self.poweroff = values["poweroff"]
         self.timeout = int(values["timeout"])
         self.quiet = int(values["quiet"])

@@ -206,6 +206,8 @@ def _check_end(log, end):
         yield "noboot", "the kernel did not start"
     if how == "timeout":
         yield "timeout", f"still running after {value} s"
+    elif how == "stop":
+        yield "lost", f"the console said what the plan stops at, after {value} s"
     elif how == "signal":
         yield "qemu", f"QEMU was ended by signal {value}"
     elif value:
