@@ -193,7 +193,7 @@ class Machine:
     def command(self, token, dtb):
         events = self.work / "trace.events"
         events.write_text("virtio_iommu_*\n")
-        cmdline = (f"console=ttyAMA0 loglevel=7 printk.devkmsg=on "
+        cmdline = (f"console=ttyAMA0 loglevel=7 printk.devkmsg=on kunit.autorun=1 "
                    f"dmatest.plan={self.plan.name} dmatest.token={token} "
                    f"{self.plan.cmdline}").strip()
         args = [self.qemu, "-M", self._machine_type(), *self.hardware(),

@@ -31,7 +31,7 @@ _EVENTS = {
         r"dev= (\d+), type=(\d+) start=(\w+) end=(\w+)"),
     "virtio_iommu_switch_address_space": re.compile(
         r"Device (\w+):(\w+)\.(\d) switching address space \(iommu enabled=(\d)\)"),
-    "virtio_iommu_report_fault": re.compile(r"(.*)"),
+    "virtio_iommu_report_fault": re.compile(r"endpoint=(\d+)"),
     "virtio_iommu_put_domain": re.compile(r"Free domain=(\d+)"),
     "virtio_iommu_device_reset": re.compile(r"reset"),
 }
@@ -49,6 +49,7 @@ class Endpoint:
         self.accesses = 0       # all but those to the MSI doorbell
         self.translated = 0
         self.doorbells = 0
+        self.faults = 0         # accesses that the IOMMU stopped
         self.maps = 0
         self.unmaps = 0
         self.highest = 0        # address it used
@@ -63,7 +64,6 @@ class Trace:
         self.ram_end = RAM_START + ram_mib * 1024 * 1024
         self.endpoints = {}
         self.tables = {}        # domain -> {page: physical page}
-        self.faults = 0
         self.over = False       # the driver of the IOMMU let go of it
         self.left = 0           # pages mapped in domains that were freed
         self.problems = []      # sentences
@@ -142,8 +142,8 @@ class Trace:
         if page is None or page * PAGE + addr % PAGE != phys:
             self.problem(f"{e.bdf()} reached {phys:#x} at {addr:#x} by no live mapping")
 
-    def report_fault(self, _text):
-        self.faults += 1
+    def report_fault(self, sid):
+        self.endpoint(int(sid)).faults += 1
 
     # ---- the whole ----
 
@@ -173,14 +173,18 @@ class Trace:
         e = next((e for e in self.endpoints.values() if e.bdf() == bdf), None)
         if e is None or not e.translated and not e.accesses:
             return "direct" if moved else "none"
-        if e.translated == e.accesses and e.on and e.translated * PAGE >= moved:
+        if e.translated + e.faults == e.accesses and e.on and e.translated * PAGE >= moved:
             return "translated"
         return "mixed" if e.translated else "direct"
+
+    def faulted(self, but=()):
+        """PCI addresses of the devices with stopped accesses, except those in @but."""
+        return [e.bdf() for e in self.endpoints.values() if e.faults and e.bdf() not in but]
 
     def facts(self, bdf):
         for e in self.endpoints.values():
             if e.bdf() == bdf:
                 return {"translations": e.translated, "accesses": e.accesses,
-                        "doorbells": e.doorbells, "maps": e.maps, "unmaps": e.unmaps,
+                        "doorbells": e.doorbells, "maps": e.maps, "unmaps": e.unmaps, "faults": e.faults,
                         "highest": e.highest}
         return {}

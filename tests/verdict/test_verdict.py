@@ -37,8 +37,17 @@ GOOD = """\
 [    2.000013] ok 1 alpha
 [    2.000014]     KTAP version 1
 [    2.000015]     # Subtest: alpha_more
-[    2.000016]     1..1
-[    2.000017]     ok 1 first
+[    2.000016]     1..2
+[    2.000017]         KTAP version 1
+[    2.000017]         # Subtest: each
+[    2.000017]         ok 1 0000:00:03.0
+[    2.000017]         ok 2 0000:00:04.0
+[    2.000017]     # each: pass:2 fail:0 skip:0 total:2
+[    2.000017]     ok 1 each
+[    2.000017]         KTAP version 1
+[    2.000017]         # Subtest: last
+[    2.000017]         ok 1 0000:00:05.0 # SKIP not behind an IOMMU
+[    2.000017]     ok 2 last # SKIP
 [    2.000018] ok 2 alpha_more
 [    2.000019] DMATEST end alpha_test 0
 [    2.000020] DMATEST doc beta
@@ -93,7 +102,7 @@ def swap(old, new, want, why="", **more):
 def is_clean():
     result = judged()
     cases = [c["status"] for d in result["docs"] for c in d["cases"]]
-    if cases != ["ok", "ok", "ok", "ok", "skip"]:
+    if cases != ["ok", "ok", "ok", "skip", "ok", "skip"]:
         return f"cases {cases}"
     if result["devices"] != [{"bdf": "0000:00:03.0", "driver": "edu", "name": "edu",
                               "group": "1", "type": "DMA", "irq": "msi:1",
@@ -133,6 +142,11 @@ TESTS = {
     "case_twice": lambda: swap("ok 2 second", "ok 2 first", "fail", "twice"),
     "case_number_wrong": lambda: swap("ok 2 second", "ok 3 second", "fail", "number"),
     "case_fails": lambda: swap("    ok 1 one", "    not ok 1 one", "fail", "one failed"),
+    "parameter_fails_case_says_ok": lambda: swap("        ok 2 0000:00:04.0",
+                                                 "        not ok 2 0000:00:04.0",
+                                                 "fail", "one of its parameters failed"),
+    "parameter_skipped_without_a_reason": lambda: swap(" # SKIP not behind an IOMMU", " # SKIP",
+                                                       "fail", "skipped without a reason"),
     "case_fails_suite_says_ok": lambda: swap("    ok 2 second", "    not ok 2 second",
                                              "fail", "second failed"),
     "suite_missing": lambda: drop("ok 2 alpha_more", "fail", "suites instead of"),
@@ -208,10 +222,10 @@ def trace_line(part):
 
 def clean_trace():
     t = traced()
-    if t.problems or t.leaked() or t.faults:
-        return f"{t.problems}, {t.leaked()} leaked, {t.faults} faults"
+    if t.problems or t.leaked() or t.faulted():
+        return f"{t.problems}, {t.leaked()} leaked, faults of {t.faulted()}"
     facts = t.facts("0000:00:02.0")
-    want = {"translations": 1, "accesses": 1, "doorbells": 1, "maps": 1, "unmaps": 1,
+    want = {"translations": 1, "accesses": 1, "doorbells": 1, "maps": 1, "unmaps": 1, "faults": 0,
             "highest": 0xfffff010}
     return "" if facts == want else f"{facts}"
 
@@ -221,6 +235,13 @@ TESTS.update({
     "trace_translated": lambda: way("translated"),
     "trace_too_few_translations": lambda: way("mixed", moved=4097),
     "trace_untranslated_access": lambda: way("direct", trace_line("translate_out"), ""),
+    "trace_stopped_access_is_no_leak": lambda: way(
+        "translated", trace_line("unmap_done"), trace_line("unmap_done") +
+        trace_line("translate ") +
+        "virtio_iommu_report_fault FAULT reason=2 flags=258 endpoint=16 address =0xfffff010\n"),
+    "trace_fault_is_told": lambda: "" if traced(
+        trace_line("unmap_done"), "virtio_iommu_report_fault FAULT reason=2 flags=258 "
+        "endpoint=16 address =0x1000\n").faulted() == ["0000:00:02.0"] else "no fault told",
     "trace_switched_off": lambda: way(
         "mixed", trace_line("unmap_done"),
         trace_line("switch_address").replace("enabled=1", "enabled=0")),
