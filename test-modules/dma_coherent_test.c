@@ -534,6 +534,12 @@ static void no_mapping_side_by_side(struct kunit *test)
 		buf_free(test, &b[i]);
 }
 
+/*
+ * The per-CPU lists of free pages swallow tens of megabytes that go through
+ * them, before what is freed shows as free. A leak takes as much each time.
+ */
+#define BATCHES	8
+
 static void free_and_alloc(struct kunit *test, const struct kind *k,
 			   unsigned int rounds)
 {
@@ -547,20 +553,21 @@ static void free_and_alloc(struct kunit *test, const struct kind *k,
 
 static void no_leak_on_free(struct kunit *test)
 {
-	unsigned int i;
+	unsigned int i, batch;
 	long before;
 
 	for (i = 0; i < ARRAY_SIZE(kinds) + ARRAY_SIZE(unmapped_kinds); i++) {
 		const struct kind *k = i < ARRAY_SIZE(kinds) ? &kinds[i] :
 				       &unmapped_kinds[i - ARRAY_SIZE(kinds)];
 
-		/* The per-CPU page lists fill up in the first rounds. */
-		free_and_alloc(test, k, 32);
-		before = dt_free_memory();
-		free_and_alloc(test, k, 128);
-		/* A leak of all that went through is 4096 pages. */
-		KUNIT_EXPECT_LT_MSG(test, before - dt_free_memory(), 2048L,
-				    "%s", k->name);
+		for (batch = 0; batch < BATCHES; batch++) {
+			before = dt_free_memory();
+			free_and_alloc(test, k, 64);
+			/* A leak of all that went through is 2048 pages. */
+			if (before - dt_free_memory() < 1024)
+				break;
+		}
+		KUNIT_EXPECT_LT_MSG(test, batch, BATCHES, "%s", k->name);
 	}
 }
 
@@ -586,23 +593,15 @@ static unsigned int d5_find(struct kunit *test, const struct kind *kind,
 	return 0;
 }
 
-/*
- * The allocation works, the mapping of it fails: an error, nothing lost, and
- * nothing given back to where it did not come from.
- */
-static void d5_map_failure_of(struct kunit *test, const struct kind *kind,
-			      size_t size, unsigned int rounds)
+/* Returns how many of the calls failed, as they all should. */
+static unsigned int d5_batch(struct dt_ctx *ctx, struct kunit *test,
+			     const struct kind *kind, size_t size,
+			     unsigned int rounds, unsigned int n)
 {
-	struct dt_ctx *ctx = test->priv;
-	long pages = (rounds * size) >> PAGE_SHIFT;
-	unsigned int i, n, failed = 0;
+	unsigned int i, failed = 0;
 	dma_addr_t addr;
-	long before;
 	void *cpu;
 
-	n = d5_find(test, kind, size);
-	KUNIT_ASSERT_NE_MSG(test, n, 0, "%s: never failed", kind->name);
-	before = dt_free_memory();
 	for (i = 0; i < rounds; i++) {
 		dt_fail_nth(test, n);
 		cpu = dma_alloc_attrs(ctx->dev, size, &addr, kind->gfp,
@@ -613,10 +612,33 @@ static void d5_map_failure_of(struct kunit *test, const struct kind *kind,
 		else
 			failed++;
 	}
-	/* Caches come and go, so it may be another allocation at times. */
-	KUNIT_EXPECT_GE_MSG(test, failed, rounds * 3 / 4, "%s", kind->name);
-	KUNIT_EXPECT_LT_MSG(test, before - dt_free_memory(), pages / 2,
-			    "%s: pages lost", kind->name);
+	return failed;
+}
+
+/*
+ * The allocation works, the mapping of it fails: an error, nothing lost, and
+ * nothing given back to where it did not come from.
+ */
+static void d5_map_failure_of(struct kunit *test, const struct kind *kind,
+			      size_t size, unsigned int rounds)
+{
+	long pages = (rounds * size) >> PAGE_SHIFT;
+	struct dt_ctx *ctx = test->priv;
+	unsigned int n, batch;
+	long before;
+
+	n = d5_find(test, kind, size);
+	KUNIT_ASSERT_NE_MSG(test, n, 0, "%s: never failed", kind->name);
+	for (batch = 0; batch < BATCHES; batch++) {
+		before = dt_free_memory();
+		/* Caches come and go: it may hit another allocation at times. */
+		KUNIT_EXPECT_GE_MSG(test, d5_batch(ctx, test, kind, size,
+						   rounds, n),
+				    rounds * 3 / 4, "%s", kind->name);
+		if (before - dt_free_memory() < pages / 2)
+			break;
+	}
+	KUNIT_EXPECT_LT_MSG(test, batch, BATCHES, "%s: pages lost", kind->name);
 }
 
 static void d5_map_failure(struct kunit *test)
@@ -664,9 +686,9 @@ static struct kunit_case dma_coherent_cases[] = {
 	DT_CASE(d5_map_failure),
 	DT_CASE(d5_atomic_map_failure),
 	DT_CASE(d14_atomic_zeroed_on_reuse),
-	DT_CASE(x1_no_mapping_zeroed),
+	DT_CASE_SLOW(x1_no_mapping_zeroed),
 	DT_CASE(no_mapping_side_by_side),
-	DT_CASE(no_leak_on_free),
+	DT_CASE_SLOW(no_leak_on_free),
 	{}
 };
 
