@@ -20,7 +20,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL GNUMAKEFLAGS MAKEOVERRIDES || true
 
 TOP=${DMA_SPACE_TOP:-$(cd "$(dirname "$0")" && while [ ! -f BASE ] && [ "$PWD" != / ]; do cd ..; done; pwd)}
 BUILD=${DMA_SPACE_BUILD:-$TOP/build}
-CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/dma-space
+CACHE=${XDG_CACHE_HOME:-${HOME:-$BUILD}/.cache}/dma-space
 LOGS=$BUILD/logs
 REPORT=$BUILD/report
 # One's own kernel tree (LINUX=<dir>) has a checkout and builds of its own, so
