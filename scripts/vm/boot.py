@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One boot of one plan with one kernel: run, judge, look from outside, report."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -84,6 +85,13 @@ def boot(name, kernel):
     """Run plan @name; the result is also build/report/<kernel>-<name>.json."""
     plan = Plan(name)
     machine = Machine(plan, kernel.out, kernel.initramfs, BUILD / "boots" / kernel.name / name)
+    with open(machine.work / ".lock", "w") as lock:     # two runs take turns
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _boot(plan, machine, kernel)
+
+
+def _boot(plan, machine, kernel):
+    name = plan.name
     print(f"  boot {name} ({plan.about}) ...", file=sys.stderr, flush=True)
     machine.make_disks()
     token = new_token()
@@ -94,7 +102,7 @@ def boot(name, kernel):
     text = machine.log.read_text(errors="replace")
     result = verdict.judge(text, name, plan.docs, token, end, kunit_of(kernel.out))
     result.update(kernel=kernel.name, about=plan.about, iommu=plan.iommu,
-                  planned=plan.devices, seconds=round(seconds, 1), log=str(machine.log),
+                  planned=plan.devices, expected=plan.docs, seconds=round(seconds, 1), log=str(machine.log),
                   qemu=machine.errors.read_text(errors="replace")[-300:])
     look_from_outside(result, machine)
     if result["verdict"] == "pass":

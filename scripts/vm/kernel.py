@@ -33,12 +33,13 @@ def _run(*args):
 
 def prepare(state, config="arm-lpae"):
     """Build (or find built) the kernel of a state and pack its initramfs."""
-    name = f"{state.replace(':', '-')}-{config}"
     initramfs = TOP / "scripts" / "initramfs"
     if os.environ.get("KERNEL_OUT"):
-        kernel = Kernel(name, os.environ["KERNEL_OUT"])
-        _run(initramfs, name, kernel.out)
+        out = pathlib.Path(os.environ["KERNEL_OUT"]).resolve()
+        kernel = Kernel(f"own-{out.name}", out)
+        _run(initramfs, kernel.name, out)
     else:
+        name = f"{state.replace(':', '-')}-{config}"
         out = _run(TOP / "scripts" / "kbuild", state, config, "--", initramfs, name)
         kernel = Kernel(name, out)
     return kernel

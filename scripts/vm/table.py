@@ -43,11 +43,24 @@ def interrupts(row):
     return f"{KINDS[kind]} {vectors} ({row.get('fired', 0)})"
 
 
+def docs_of(result, device):
+    """The documents that must say something about a device."""
+    if device in USER_DOCS:
+        return [USER_DOCS[device]]
+    return [doc for doc in result["expected"]
+            if doc not in (*USER_DOCS.values(), "interrupts", "domains")]
+
+
 def device_verdict(result, device):
     cases = list(cases_of(result, device))
+    silent = [d for d in docs_of(result, device) if d not in [doc for doc, _ in cases]]
+    if silent:
+        return f"FAIL {silent[0]} said nothing"
     bad = [f"{doc}.{case['name']}" for doc, case in cases if case["status"] == "fail"]
     if bad:
         return f"FAIL {bad[0]}" + (f" and {len(bad) - 1} more" if len(bad) > 1 else "")
+    if not docs_of(result, device):
+        return "not used"
     if not any(case["status"] == "ok" for _, case in cases):
         return "FAIL nothing ran"
     return "ok"
