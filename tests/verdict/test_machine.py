@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests of what runs a boot (scripts/vm/machine.py, plan.py), with a false QEMU.
+
+Prints "ok <id>" or "not ok <id> # why" for each.
+"""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+from vm.machine import Machine, MachineError, qemu  # noqa: E402
+from vm.plan import Plan, PlanError, all_plans  # noqa: E402
+
+FALSE_QEMU = """#!/bin/sh
+case "$*" in *--version*) echo "QEMU emulator version ${FALSE_VERSION:-7.2.22}"; exit;; esac
+echo $$ >"$FALSE_PID"
+%s
+"""
+
+
+class Place:
+    """A directory with a false QEMU first in PATH, a false kernel and a plan."""
+
+    def __init__(self, does="exit 0", plan="docs = x\n"):
+        self.dir = tempfile.TemporaryDirectory()
+        self.path = pathlib.Path(self.dir.name)
+        (self.path / "bin").mkdir()
+        fake = self.path / "bin" / "qemu-system-arm"
+        fake.write_text(FALSE_QEMU % does)
+        fake.chmod(0o755)
+        zimage = self.path / "out/arch/arm/boot/zImage"
+        zimage.parent.mkdir(parents=True)
+        zimage.touch()
+        (self.path / "out/.config").write_text("\nCONFIG_ARM_LPAE=y\n")
+        (self.path / "p.plan").write_text(plan)
+        self.pid_file = self.path / "pid"
+
+    def __enter__(self):
+        self.old = dict(os.environ)
+        os.environ["PATH"] = f"{self.path}/bin:{os.environ['PATH']}"
+        os.environ["FALSE_PID"] = str(self.pid_file)
+        return self
+
+    def __exit__(self, *_):
+        os.environ.clear()
+        os.environ.update(self.old)
+        self.dir.cleanup()
+
+    def machine(self):
+        return Machine(Plan("p", self.path), self.path / "out", "x.cpio", self.path / "work")
+
+    def qemu_is_gone(self):
+        pid = int(self.pid_file.read_text())
+        for _ in range(50):
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return True
+            if "\nState:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text():
+                return True
+            time.sleep(0.1)
+        return False
+
+
+def refused(call, words, kind=MachineError):
+    try:
+        call()
+    except kind as e:
+        return "" if words in str(e) and "\n" not in str(e) else f"it says: {e}"
+    return "it was accepted"
+
+
+def missing():
+    with Place():
+        os.environ["PATH"] = "/nonexistent"
+        return refused(qemu, "qemu-system-arm is missing (package qemu-system-arm)")
+
+
+def too_old():
+    with Place():
+        os.environ["FALSE_VERSION"] = "5.2.0"
+        return refused(qemu, "QEMU 5.2 is too old: 7.2 or newer is needed")
+
+
+def no_kernel():
+    with Place() as p:
+        (p.path / "out/arch/arm/boot/zImage").unlink()
+        return refused(p.machine, "no kernel was built")
+
+
+def ends(does, want, plan="docs = x\n"):
+    with Place(does, plan) as p:
+        got = p.machine().run("00")
+        if got != want and got[0] != want:
+            return f"{got} instead of {want}"
+        return "" if p.qemu_is_gone() else "QEMU is still there"
+
+
+def interrupted(how):
+    """A process of its own runs the machine and gets the signal."""
+    with Place("sleep 60 & wait") as p:
+        child = subprocess.Popen(
+            [sys.executable, "-c",
+             "import sys; sys.path.insert(0, sys.argv[1])\n"
+             "from vm.machine import Machine; from vm.plan import Plan\n"
+             "Machine(Plan('p', sys.argv[2]), sys.argv[2] + '/out', 'x', sys.argv[2] + '/work')"
+             ".run('00')",
+             sys.path[0], str(p.path)], stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            if p.pid_file.exists() and p.pid_file.read_text().strip():
+                break
+            time.sleep(0.1)
+        child.send_signal(how)
+        child.wait()
+        return "" if p.qemu_is_gone() else "QEMU is still there"
+
+
+def plan_refused(text, words):
+    with Place(plan=text) as p:
+        return refused(lambda: Plan("p", p.path), words, PlanError)
+
+
+def plans_are_good():
+    names = [plan.name for plan in all_plans()]
+    return "" if "coherent" in names and len(names) > 5 else f"plans: {names}"
+
+
+TESTS = {
+    "qemu_missing": missing,
+    "qemu_too_old": too_old,
+    "no_kernel": no_kernel,
+    "qemu_ends": lambda: ends("exit 0", ("exit", 0)),
+    "qemu_fails": lambda: ends("exit 3", ("exit", 3)),
+    "qemu_dies": lambda: ends("kill -SEGV $$", ("signal", 11)),
+    "qemu_hangs": lambda: ends("exec sleep 60", "timeout", "docs = x\ntimeout = 1\n"),
+    "qemu_is_silent": lambda: ends("exec sleep 60", "timeout", "docs = x\nquiet = 1\n"),
+    "ctrl_c_ends_qemu": lambda: interrupted(signal.SIGINT),
+    "killed_parent_ends_qemu": lambda: interrupted(signal.SIGKILL),
+    "plan_with_unknown_key": lambda: plan_refused("dosc = x\n", "no such setting"),
+    "plan_with_unknown_device": lambda: plan_refused("devices = nvmf\n", "no such device: nvmf"),
+    "plan_with_wrong_choice": lambda: plan_refused("dtb = wet\n", "dtb is one of"),
+    "plan_with_shell_in_it": lambda: plan_refused("docs = $(reboot)\n", "odd character"),
+    "plan_missing": lambda: refused(lambda: Plan("nosuch"), "no such plan", PlanError),
+    "plans_are_good": plans_are_good,
+}
+
+
+def main():
+    print(f"1..{len(TESTS)}")
+    bad = 0
+    for name, test in TESTS.items():
+        try:
+            wrong = test()
+        except Exception as e:          # a test that cannot run has failed
+            wrong = f"{type(e).__name__}: {e}"
+        bad += bool(wrong)
+        print(f"not ok machine.{name} # {wrong}" if wrong else f"ok machine.{name}", flush=True)
+    sys.exit(bad > 0)
+
+
+if __name__ == "__main__":
+    main()
