@@ -310,7 +310,6 @@ def main():
     if len(sys.argv) != 2 or not pathlib.Path(sys.argv[1]).is_file():
         sys.exit(__doc__.strip())
     KUNIT = pathlib.Path(sys.argv[1])
-    print(f"1..{len(TESTS)}")
     bad = 0
     for name, test in TESTS.items():
         try:
