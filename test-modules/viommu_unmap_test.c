@@ -264,6 +264,17 @@ static void own_domain_put(struct kunit *test, struct own_domain *own)
 #define OWN_IOVA	SZ_64M
 #define OWN_PROT	(IOMMU_READ | IOMMU_WRITE)
 
+static int own_map(struct own_domain *own, unsigned int n, struct page *page)
+{
+	return iommu_map(own->domain, OWN_IOVA + n * PAGE_SIZE,
+			 page_to_phys(page), PAGE_SIZE, OWN_PROT, GFP_KERNEL);
+}
+
+static phys_addr_t own_phys(struct own_domain *own, unsigned int n)
+{
+	return iommu_iova_to_phys(own->domain, OWN_IOVA + n * PAGE_SIZE);
+}
+
 static void x8_refused_map_is_reported(struct kunit *test)
 {
 	struct dt_ctx *ctx = test->priv;
@@ -275,23 +286,21 @@ static void x8_refused_map_is_reported(struct kunit *test)
 	if (!behind_virtio_iommu(ctx))
 		kunit_skip(test, "other IOMMU drivers warn about such a map");
 	own_domain_get(test, &own);
-	KUNIT_EXPECT_EQ(test, 0, iommu_map(own.domain, OWN_IOVA,
-					   page_to_phys(a), PAGE_SIZE, OWN_PROT,
-					   GFP_KERNEL));
-	KUNIT_EXPECT_LT(test, iommu_map(own.domain, OWN_IOVA, page_to_phys(b),
-					PAGE_SIZE, OWN_PROT, GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, 0, own_map(&own, 0, a));
+	KUNIT_EXPECT_LT(test, own_map(&own, 0, b), 0);
 	iommu_unmap(own.domain, OWN_IOVA, PAGE_SIZE);
 	/* A failure of the past is not reported again. */
-	KUNIT_EXPECT_EQ(test, 0, iommu_map(own.domain, OWN_IOVA,
-					   page_to_phys(b), PAGE_SIZE, OWN_PROT,
-					   GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0, own_map(&own, 0, b));
 	KUNIT_EXPECT_EQ(test, iommu_unmap(own.domain, OWN_IOVA, PAGE_SIZE),
 			PAGE_SIZE);
 	own_domain_put(test, &own);
 }
 
-/* What was refused changes nothing: not that place, and not the next one. */
-static void x8_refused_map_changes_nothing(struct kunit *test)
+/*
+ * iommu_map() unwinds a map that was refused by unmapping its range: what was
+ * mapped there before is gone, on both sides, and the next page is not touched.
+ */
+static void x8_refused_map_spares_the_neighbour(struct kunit *test)
 {
 	struct dt_ctx *ctx = test->priv;
 	struct page *page[3];
@@ -305,24 +314,45 @@ static void x8_refused_map_changes_nothing(struct kunit *test)
 		page[i] = dt_alloc_pages(test, GFP_KERNEL, 0);
 	own_domain_get(test, &own);
 	for (i = 0; i < 2; i++)
-		KUNIT_EXPECT_EQ(test, 0, iommu_map(own.domain,
-						   OWN_IOVA + i * PAGE_SIZE,
-						   page_to_phys(page[i]),
-						   PAGE_SIZE, OWN_PROT,
-						   GFP_KERNEL));
-	KUNIT_EXPECT_LT(test, iommu_map(own.domain, OWN_IOVA,
-					page_to_phys(page[2]), PAGE_SIZE,
-					OWN_PROT, GFP_KERNEL), 0);
+		KUNIT_EXPECT_EQ(test, 0, own_map(&own, i, page[i]));
+	KUNIT_EXPECT_LT(test, own_map(&own, 0, page[2]), 0);
+
+	KUNIT_EXPECT_EQ(test, own_phys(&own, 0), 0);
+	KUNIT_EXPECT_EQ(test, own_phys(&own, 1), page_to_phys(page[1]));
+	/* The device refuses the first if it still has the old mapping, ... */
+	KUNIT_EXPECT_EQ(test, 0, own_map(&own, 0, page[2]));
+	KUNIT_EXPECT_EQ(test, own_phys(&own, 0), page_to_phys(page[2]));
+	/* ... and the second if it was made to forget it. */
+	KUNIT_EXPECT_LT(test, own_map(&own, 1, page[2]), 0);
 	for (i = 0; i < 2; i++)
-		KUNIT_EXPECT_EQ_MSG(test,
-				    iommu_iova_to_phys(own.domain, OWN_IOVA +
-						       i * PAGE_SIZE),
-				    page_to_phys(page[i]), "page %u", i);
-	for (i = 0; i < 2; i++)
-		KUNIT_EXPECT_EQ_MSG(test,
-				    iommu_unmap(own.domain, OWN_IOVA +
-						i * PAGE_SIZE, PAGE_SIZE),
-				    PAGE_SIZE, "page %u", i);
+		iommu_unmap(own.domain, OWN_IOVA + i * PAGE_SIZE, PAGE_SIZE);
+	own_domain_put(test, &own);
+}
+
+/* All of a range is unmapped although a page in the middle never was mapped. */
+static void x8_unmap_range_with_hole(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct own_domain own;
+	struct page *page;
+	unsigned int i;
+
+	dt_need_iommu(test);
+	if (!behind_virtio_iommu(ctx))
+		kunit_skip(test, "other IOMMU drivers warn about such an unmap");
+	page = dt_alloc_pages(test, GFP_KERNEL, 0);
+	own_domain_get(test, &own);
+	KUNIT_EXPECT_EQ(test, 0, own_map(&own, 0, page));
+	KUNIT_EXPECT_EQ(test, 0, own_map(&own, 2, page));
+	iommu_unmap(own.domain, OWN_IOVA, 3 * PAGE_SIZE);
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ_MSG(test, own_phys(&own, i), 0, "page %u", i);
+		/* Refused if the device still has something there. */
+		KUNIT_EXPECT_EQ_MSG(test, 0, own_map(&own, i, page),
+				    "page %u", i);
+	}
+	KUNIT_EXPECT_EQ(test, iommu_unmap(own.domain, OWN_IOVA, 3 * PAGE_SIZE),
+			3 * PAGE_SIZE);
 	own_domain_put(test, &own);
 }
 
@@ -332,7 +362,8 @@ static struct kunit_case viommu_unmap_cases[] = {
 	DT_CASE(x8_free_coherent_without_memory),
 	DT_CASE(x8_map_without_memory),
 	DT_CASE(x8_refused_map_is_reported),
-	DT_CASE(x8_refused_map_changes_nothing),
+	DT_CASE(x8_refused_map_spares_the_neighbour),
+	DT_CASE(x8_unmap_range_with_hole),
 	{}
 };
 
