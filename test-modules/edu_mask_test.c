@@ -8,6 +8,8 @@
  * looks at every address it got. What was taken is given back in the end.
  */
 
+#include <linux/pci.h>
+
 #include "space.h"
 
 /* Too small a space to hide in, too big for one piece. */
@@ -258,11 +260,59 @@ static void d43_full_4g_is_an_error(struct kunit *test)
 	set_forcedac(ctx, old);
 }
 
+/* A memory window of the device's host bridge that begins within @last. */
+static struct resource_entry *bridge_window(struct pci_dev *pdev, u64 last)
+{
+	struct pci_host_bridge *bridge = pci_find_host_bridge(pdev->bus);
+	struct resource_entry *window;
+
+	resource_list_for_each_entry(window, &bridge->windows)
+		if (resource_type(window->res) == IORESOURCE_MEM &&
+		    window->res->start - window->offset <= last)
+			return window;
+	return NULL;
+}
+
+/*
+ * What the bus decodes itself never arrives at the IOMMU: not even with all of
+ * the space taken is an address in a window of the host bridge handed out.
+ */
+static void d12_bus_windows_are_reserved(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct pci_dev *pdev = to_pci_dev(ctx->dev);
+	const u64 last = DMA_BIT_MASK(29);
+	struct space *s = space_init(test, last);
+	struct resource_entry *window;
+	unsigned int i, inside = 0;
+	u64 begin, end;
+
+	dt_need_iommu(test);
+	window = bridge_window(pdev, last);
+	if (!window)
+		kunit_skip(test, "no window of the host bridge below 512 MiB");
+	begin = window->res->start - window->offset;
+	end = window->res->end - window->offset;
+
+	set_masks(test, last);
+	space_fill(test, s, &way_page, last);
+	for (i = 0; i < s->count; i++)
+		if (s->piece[i].addr <= end &&
+		    s->piece[i].addr + s->piece[i].size > begin)
+			inside++;
+	KUNIT_EXPECT_EQ_MSG(test, inside, 0, "of %u pieces", s->count);
+	/* There is room, and all of it was taken. */
+	KUNIT_EXPECT_TRUE(test, s->refused);
+	KUNIT_EXPECT_GT(test, s->count, 0);
+	space_empty(test, s, &way_page);
+}
+
 static struct kunit_case edu_mask_cases[] = {
 	DT_CASE(d9_full_mask_is_a_limit),
 	DT_CASE(d9_mask_holds_for_every_call),
 	DT_CASE(d9_coherent_mask_is_its_own),
 	DT_CASE(d9_bus_limit_is_a_limit),
+	DT_CASE(d12_bus_windows_are_reserved),
 	DT_CASE(full_space_is_an_error),
 	DT_CASE(d42_small_limit_failure_is_local),
 	DT_CASE(d43_wide_masks),
