@@ -60,7 +60,8 @@ $1"
 
 _end_child() {
 	[ -n "$_child" ] || return 0
-	kill -TERM -- "-$_child" 2>/dev/null || kill -TERM "$_child" 2>/dev/null || true
+	# All of its group. (dash's kill knows no --.)
+	kill -TERM "-$_child" 2>/dev/null || true
 	wait "$_child" 2>/dev/null || true
 	_child=
 }
