@@ -56,7 +56,7 @@ static const size_t sizes[] = {
 	129 * SZ_4K, SZ_1M,
 };
 
-/* The pool for atomic allocations has 256 KiB unless asked for more. */
+/* From the pool for atomic allocations, of which others need some as well. */
 static const size_t atomic_sizes[] = {
 	SZ_4K, 5000, SZ_8K, 3 * SZ_4K, 5 * SZ_4K, SZ_32K,
 };
@@ -540,13 +540,15 @@ static void no_mapping_side_by_side(struct kunit *test)
  */
 #define BATCHES	8
 
-static void free_and_alloc(struct kunit *test, const struct kind *k,
-			   unsigned int rounds)
+/* 8 MiB in all. The pool for atomic allocations may have no more than 128 KiB. */
+static void free_and_alloc(struct kunit *test, const struct kind *k)
 {
+	size_t size = gfpflags_allow_blocking(k->gfp) ? SZ_128K : SZ_32K;
+	unsigned int rounds = SZ_8M / size;
 	struct buf b;
 
 	while (rounds--) {
-		buf_alloc(test, &b, k, SZ_128K);
+		buf_alloc(test, &b, k, size);
 		buf_free(test, &b);
 	}
 }
@@ -562,7 +564,7 @@ static void no_leak_on_free(struct kunit *test)
 
 		for (batch = 0; batch < BATCHES; batch++) {
 			before = dt_free_memory();
-			free_and_alloc(test, k, 64);
+			free_and_alloc(test, k);
 			/* A leak of all that went through is 2048 pages. */
 			if (before - dt_free_memory() < 1024)
 				break;

@@ -171,7 +171,9 @@ class Machine:
             args += ["-device", "virtio-iommu-pci,addr=1"]
         for device in self.plan.devices:
             if device == "edu":
-                args += ["-device", f"edu,addr={SLOTS['edu']}"]
+                # Memory begins at 1 GiB, beyond the 28 bits the device has.
+                wide = "" if self.plan.iommu else ",dma_mask=0xffffffff"
+                args += ["-device", f"edu,addr={SLOTS['edu']}{wide}"]
             elif device in ("vnet", "e1000e", "peer"):
                 args += self._card(device)
             else:
