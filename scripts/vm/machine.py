@@ -188,8 +188,13 @@ class Machine:
         dtb.unlink(missing_ok=True)
         _run("dump the device tree", self.qemu,
              "-M", f"{self._machine_type()},dumpdtb={dtb}", *self.hardware())
-        _run("edit the device tree", tool("fdtput", "device-tree-compiler"),
-             "-d", str(dtb), PCI_NODE, "dma-coherent")
+        edit = {
+            "noncoherent": ["-d", str(dtb), PCI_NODE, "dma-coherent"],
+            # All of 4 GiB, one-to-one: PCI address (3 cells), CPU's (2), size (2).
+            "window": ["-t", "x", str(dtb), PCI_NODE, "dma-ranges",
+                       "2000000", "0", "0", "0", "0", "1", "0"],
+        }[self.plan.dtb]
+        _run("edit the device tree", tool("fdtput", "device-tree-compiler"), *edit)
         return dtb
 
     def command(self, token, dtb):
