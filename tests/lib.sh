@@ -21,6 +21,16 @@ fail() {
 	exit 1
 }
 
+# ends <pid>: within two seconds it is gone, or waits to be reaped
+ends() {
+	_tries=40
+	while kill -0 "$1" 2>/dev/null && ! grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"; do
+		_tries=$((_tries - 1))
+		[ $_tries -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
 # t <id> <function>: in a subshell, in a fresh fixture
 t() {
 	T=$SCRATCH/$1

@@ -45,7 +45,7 @@ class Endpoint:
     def __init__(self, sid):
         self.sid = sid
         self.domain = None
-        self.on = False         # was behind the IOMMU, until its driver let go
+        self.on = False
         self.accesses = 0       # all but those to the MSI doorbell
         self.translated = 0
         self.doorbells = 0
@@ -96,7 +96,7 @@ class Trace:
     def switch_address_space(self, bus, slot, fn, on):
         sid = int(bus, 16) << 8 | int(slot, 16) << 3 | int(fn)
         if not self.over:       # at the machine's end everything goes off
-            self.endpoint(sid).on |= on == "1"
+            self.endpoint(sid).on = on == "1"
 
     def fill_resv_property(self, sid, kind, start, end):
         if int(kind) == _MSI_REGION:
