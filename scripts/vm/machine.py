@@ -142,8 +142,7 @@ class Machine:
             yield from ("-device", f"virtio-blk-pci,drive=d-vblk,serial=vblk,{slot},"
                                    "iommu_platform=on,disable-legacy=on")
         else:
-            more = f",{self.plan.nvme}" if self.plan.nvme else ""
-            yield from ("-device", f"nvme,drive=d-{device},serial={device},{slot}{more}")
+            yield from ("-device", f"nvme,drive=d-{device},serial={device},{slot}")
 
     def _card(self, device):
         yield from ("-netdev", f"hubport,id=n-{device},hubid=0")

@@ -11,7 +11,6 @@ A plan is scripts/boots/<name>.plan, lines of "key = value":
     dtb       coherent (QEMU's own), noncoherent, or window (dma-ranges of the
               PCI host are 4 GiB)
     machine   further -M properties
-    nvme      further properties of NVMe drives
     memory    MiB
     cmdline   further kernel parameters
     poweroff  unbind (drivers first) or plain
@@ -34,7 +33,7 @@ SLOTS = {"nvme-raw": 2, "edu": 3, "nvme-fs": 4, "vblk": 5, "vnet": 6, "e1000e": 
 
 DEFAULTS = {
     "about": "", "devices": "", "docs": "", "iommu": "yes", "dtb": "coherent",
-    "machine": "", "nvme": "", "memory": "1024", "cmdline": "", "stop": "", "poweroff": "unbind",
+    "machine": "", "memory": "1024", "cmdline": "", "stop": "", "poweroff": "unbind",
     "timeout": "300", "quiet": "45", "cpus": "2", "seed": "20260101",
 }
 CHOICES = {"iommu": ("yes", "no"), "dtb": ("coherent", "noncoherent", "window"),
@@ -85,7 +84,6 @@ class Plan:
         self.iommu = values["iommu"] == "yes"
         self.dtb = values["dtb"]
         self.machine = values["machine"]
-        self.nvme = values["nvme"]
         self.memory = int(values["memory"])
         self.cpus = int(values["cpus"])
         self.cmdline = values["cmdline"]
