@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What an architecture decides about DMA mappings.
+ *
+ * The code in kernel/dma/ and drivers/iommu/dma-iommu.c is common to all
+ * architectures. Where they differ it asks one of the functions below. Each
+ * has a default here; an architecture that wants another answer provides its
+ * own <asm/dma-mapping-common.h>, which defines the function and a macro of
+ * the same name, and then includes this file.
+ *
+ * Some questions have their answer elsewhere, and it is used as it is:
+ *
+ *   - which page protection a cache policy means: dma_pgprot(), which is made
+ *     of pgprot_dmacoherent() and pgprot_writecombine();
+ *   - how the caches are emptied of memory that is about to be used through
+ *     an uncached mapping: arch_dma_prep_coherent().
+ *
+ * This is for those who implement the DMA API: neither drivers nor headers in
+ * include/linux/ include it. All of it may be called in atomic context unless
+ * the function says that it sleeps.
+ */
+#ifndef _ASM_GENERIC_DMA_MAPPING_COMMON_H
+#define _ASM_GENERIC_DMA_MAPPING_COMMON_H
+
+#include <linux/dma-map-ops.h>
+#include <linux/sizes.h>
+
+/**
+ * arch_dma_share - whether a device is to take part in the coherency protocol
+ * @dev: the device
+ * @spaces: how many address spaces map the memory, this one included; 0 if
+ *	they are not counted
+ *
+ * Decides whether a translation is made with IOMMU_CACHE. It is asked when the
+ * translation is made, and the answer holds for as long as that exists: live
+ * entries are never changed.
+ *
+ * What the device is told has to agree with what is done to the CPU's caches.
+ * The dma_map_*(), dma_alloc_*() and dma_iova_*() calls do not count who maps
+ * the memory, and their dma_sync_*() calls know the device alone: with @spaces
+ * of 0 the answer has to be dev_is_dma_coherent(). Whoever counts keeps the
+ * answer with the mapping, and cleans and invalidates by that.
+ *
+ * The default is coherent exactly if the device is, whoever else maps the
+ * memory.
+ */
+#ifndef arch_dma_share
+static inline bool arch_dma_share(struct device *dev, unsigned int spaces)
+{
+	return dev_is_dma_coherent(dev);
+}
+#define arch_dma_share arch_dma_share
+#endif
+
+/**
+ * arch_dma_max_cpu_mappings - how many coherent CPU mappings a buffer may have
+ * @dev: the device
+ *
+ * Counts the mappings of a coherent buffer in the kernel and in user space.
+ * Where the caches are indexed by virtual addresses and cannot be turned off
+ * for a range, only one designated mapping can be kept coherent. Such an
+ * architecture says 1: a buffer that has a kernel mapping is not mapped to user
+ * space then, and one that is meant for user space is allocated with
+ * DMA_ATTR_NO_KERNEL_MAPPING. 0 makes no sense.
+ *
+ * The default is that there is no limit.
+ */
+#ifndef arch_dma_max_cpu_mappings
+static inline unsigned int arch_dma_max_cpu_mappings(struct device *dev)
+{
+	return UINT_MAX;
+}
+#define arch_dma_max_cpu_mappings arch_dma_max_cpu_mappings
+#endif
+
+/**
+ * arch_dma_avoid_alias - whether uncached memory is the architecture's to find
+ * @dev: the device that will use the memory; NULL for any that is not coherent
+ *
+ * Page tables that map one page cached in one place and uncached in another are
+ * more than untidy: on some CPUs the cached mapping alone, without an access,
+ * can bring back a stale line. Where the kernel's linear mapping cannot just be
+ * changed, which pages have no cached mapping, or can lose it, is something the
+ * architecture knows.
+ *
+ * If true, memory that @dev uses through an uncached mapping is allocated by
+ * arch_dma_alloc_noalias() and freed by arch_dma_free_noalias(). The answer must
+ * not change between the two.
+ *
+ * The default is that the common code allocates it like all other memory.
+ */
+#ifndef arch_dma_avoid_alias
+static inline bool arch_dma_avoid_alias(struct device *dev)
+{
+	return false;
+}
+#define arch_dma_avoid_alias arch_dma_avoid_alias
+#endif
+
+/**
+ * arch_dma_alloc_noalias - allocate memory for uncached use
+ * @dev: the device, or NULL
+ * @size: size in bytes, whole pages
+ * @gfp: allocation flags. With __GFP_NORETRY the caller can do with less, and
+ *	gets nothing rather than a cached alias
+ * @prot: protection of the mappings that will be made
+ * @phys_ok: whether @dev reaches this memory; NULL if it reaches all
+ *
+ * Returns the first of physically contiguous pages, NULL if there are none. They
+ * are zeroed, the caches hold nothing of them, and they have no cached mapping
+ * left if the architecture can help it. If it cannot, the allocation works
+ * nevertheless, and the architecture counts it where the administrator finds it.
+ *
+ * Each page has a reference of its own. Sleeps.
+ */
+#ifndef arch_dma_alloc_noalias
+static inline struct page *arch_dma_alloc_noalias(struct device *dev,
+		size_t size, gfp_t gfp, pgprot_t prot,
+		bool (*phys_ok)(struct device *, phys_addr_t, size_t))
+{
+	return NULL;
+}
+#define arch_dma_alloc_noalias arch_dma_alloc_noalias
+#endif
+
+/**
+ * arch_dma_free_noalias - free what arch_dma_alloc_noalias() returned
+ * @dev: the same device
+ * @page: the first page
+ * @size: size in bytes, whole pages; can be a part of what was allocated
+ *
+ * The uncached mappings must be gone. The pages can be used like all others
+ * afterwards.
+ */
+#ifndef arch_dma_free_noalias
+static inline void arch_dma_free_noalias(struct device *dev, struct page *page,
+		size_t size)
+{
+}
+#define arch_dma_free_noalias arch_dma_free_noalias
+#endif
+
+/*
+ * How large the pools for coherent allocations in atomic context are at least
+ * when the system starts.
+ */
+#ifndef ARCH_DMA_POOL_MIN_SIZE
+#define ARCH_DMA_POOL_MIN_SIZE	SZ_128K
+#endif
+
+#endif /* _ASM_GENERIC_DMA_MAPPING_COMMON_H */

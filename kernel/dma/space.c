@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DMA address spaces that devices share
+ *
+ * A space is a range of DMA addresses. A device that is attached to it gets its
+ * addresses from there, whatever it calls: dma_map_*(), dma_alloc_*() or
+ * dma_iova_*(). Several devices can be attached to one space, and see what is
+ * mapped in it at the same addresses. A device that is attached to none is in a
+ * space of its own: the default domain of its IOMMU group.
+ *
+ * Behind an IOMMU a space is a domain with the allocator of dma-iommu. Groups,
+ * ownership and domains are dealt with in drivers/iommu/iommu.c, which knows
+ * nothing of spaces. What a device without an IOMMU is attached to is a
+ * one-to-one space: there is nothing to switch, its addresses are those of the
+ * bus. So that one driver serves both, attaching it follows the same rules.
+ *
+ * Lifetime: a space is freed with its last reference. The one who created it
+ * has one, and each attached device. A driver detaches its device before it
+ * unbinds. If it does not, devres detaches it, and complains: only after remove()
+ * is it certain that the driver forgot, and only devres knows which managed
+ * memory was allocated in the space, and has to be freed there. A device that
+ * the IOMMU driver attached, with no driver bound, stays attached for good.
+ *
+ * Locking: space->lock serialises attaching to one space. The mutex of an IOMMU
+ * group nests in it. Everything in struct dma_space is immutable. All calls here
+ * may sleep. Detaching cannot fail.
+ *
+ * Limits: addresses are those that an unsigned long can hold, for that is what
+ * iommu_map() takes. On a 32-bit kernel an end beyond is clamped.
+ */
+#include <linux/device.h>
+#include <linux/dma-map-ops.h>
+#include <linux/dma-space.h>
+#include <linux/export.h>
+#include <linux/iommu.h>
+#include <linux/iommu-dma.h>
+#include <linux/kref.h>
+#include <linux/msi.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/swiotlb.h>
+
+/**
+ * struct dma_space - a range of DMA addresses
+ * @ref: the creator's reference and one for each attached device
+ * @lock: serialises attaching
+ * @domain: what translates, NULL in a one-to-one space
+ * @coherent: whether the devices in it snoop the CPU's caches
+ */
+struct dma_space {
+	struct kref ref;
+	struct mutex lock;
+	struct iommu_domain *domain;
+	bool coherent;
+};
+
+/* What devres keeps for a device that its own driver attached. */
+struct dma_space_guard {
+	struct dma_space *space;
+};
+
+/* Whether the common code maps for @dev, and nobody in between. */
+static int dma_space_check_dev(struct device *dev)
+{
+	/* Xen, or a bus that translates */
+	if (get_dma_ops(dev))
+		return -EOPNOTSUPP;
+	/* All that a device with a restricted pool may see is that pool */
+	if (is_swiotlb_for_alloc(dev))
+		return -EOPNOTSUPP;
+	/* What bounces is not one-to-one */
+	if (!device_iommu_mapped(dev) && is_swiotlb_force_bounce(dev))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+/**
+ * dma_space_create - Create a space of DMA addresses
+ * @dev: a device that is going to use it
+ * @first: first address
+ * @last: last address, included
+ *
+ * @dev tells which IOMMU translates, and is not attached by this. If it has
+ * none, the space is one-to-one, and the range is for calls that reserve
+ * addresses; what dma_map_*() returns is up to the place of the memory.
+ *
+ * Address 0 is never handed out, and neither is an IOMMU page that is only
+ * partly in the range.
+ *
+ * The idea is that of the regions of Zach Pfeffer's Virtual Contiguous Memory
+ * manager of 2010.
+ *
+ * Context: Process context. May sleep.
+ * Return: The space, with a reference for the caller, which dma_space_put()
+ * drops. Or an ERR_PTR:
+ *
+ * * -EINVAL: @first is above @last, or no page of the IOMMU fits in what is left
+ *   of the range by the IOMMU's aperture.
+ * * -ERANGE: @first is beyond what a 32-bit kernel can map.
+ * * -EOPNOTSUPP: the DMA operations of @dev are not the common ones, @dev has to
+ *   bounce, or its IOMMU driver has no domains to offer.
+ * * -ENOMEM: no memory.
+ */
+struct dma_space *dma_space_create(struct device *dev, dma_addr_t first,
+				   dma_addr_t last)
+{
+	struct dma_space *space;
+	int ret;
+
+	ret = dma_space_check_dev(dev);
+	if (ret)
+		return ERR_PTR(ret);
+	if (first > last)
+		return ERR_PTR(-EINVAL);
+	if (first > ULONG_MAX)
+		return ERR_PTR(-ERANGE);
+
+	space = kzalloc_obj(*space);
+	if (!space)
+		return ERR_PTR(-ENOMEM);
+
+	if (device_iommu_mapped(dev)) {
+		space->domain = iommu_dma_domain_alloc(dev, first, last);
+		if (IS_ERR(space->domain)) {
+			ret = PTR_ERR(space->domain);
+			kfree(space);
+			return ERR_PTR(ret);
+		}
+	}
+	kref_init(&space->ref);
+	mutex_init(&space->lock);
+	space->coherent = dev_is_dma_coherent(dev);
+	return space;
+}
+EXPORT_SYMBOL_GPL(dma_space_create);
+
+static void dma_space_release(struct kref *ref)
+{
+	struct dma_space *space = container_of(ref, struct dma_space, ref);
+
+	if (space->domain)
+		iommu_dma_domain_put(space->domain);
+	mutex_destroy(&space->lock);
+	kfree(space);
+}
+
+/**
+ * dma_space_get - Take a reference on a space
+ * @space: the space
+ *
+ * Context: Any context.
+ * Return: @space
+ */
+struct dma_space *dma_space_get(struct dma_space *space)
+{
+	kref_get(&space->ref);
+	return space;
+}
+EXPORT_SYMBOL_GPL(dma_space_get);
+
+/**
+ * dma_space_put - Drop a reference on a space
+ * @space: the space, or NULL
+ *
+ * A space that a device is attached to is not freed before that is detached.
+ *
+ * Context: Process context. May sleep.
+ */
+void dma_space_put(struct dma_space *space)
+{
+	if (space)
+		kref_put(&space->ref, dma_space_release);
+}
+EXPORT_SYMBOL_GPL(dma_space_put);
+
+/**
+ * dma_space_domain - The IOMMU domain of a space
+ * @space: the space
+ *
+ * For IOMMU drivers and architectures. A driver has no business there: what it
+ * maps with iommu_map() is not known to the allocator of the space.
+ *
+ * Return: the domain, or NULL if the space is one-to-one.
+ */
+struct iommu_domain *dma_space_domain(struct dma_space *space)
+{
+	return space->domain;
+}
+EXPORT_SYMBOL_GPL(dma_space_domain);
+
+/* A doorbell that is mapped in the old domain is not there in the new one. */
+static bool dev_has_msi(struct device *dev)
+{
+#ifdef CONFIG_GENERIC_MSI_IRQ
+	if (dev->msi.data) {
+		guard(msi_descs_lock)(dev);
+		return msi_first_desc(dev, MSI_DESC_ASSOCIATED);
+	}
+#endif
+	return false;
+}
+
+#ifdef CONFIG_IOMMU_DMA
+static void dev_set_dma_space(struct device *dev, struct dma_space *space)
+{
+	dev->iommu->dma_space = space;
+}
+
+static struct dma_space *dev_get_dma_space(struct device *dev)
+{
+	return dev->iommu ? dev->iommu->dma_space : NULL;
+}
+#else
+static void dev_set_dma_space(struct device *dev, struct dma_space *space)
+{
+}
+
+static struct dma_space *dev_get_dma_space(struct device *dev)
+{
+	return NULL;
+}
+#endif
+
+static void dma_space_leave(struct dma_space *space, struct device *dev)
+{
+	if (space->domain) {
+		dev_set_dma_space(dev, NULL);
+		iommu_dma_domain_detach(space->domain, dev);
+	}
+	dma_space_put(space);
+}
+
+static void dma_space_guard_release(struct device *dev, void *res)
+{
+	struct dma_space_guard *guard = res;
+
+	dev_WARN(dev, "left attached to a DMA space\n");
+	dma_space_leave(guard->space, dev);
+}
+
+static struct dma_space_guard *dma_space_guard_find(struct device *dev)
+{
+	return devres_find(dev, dma_space_guard_release, NULL, NULL);
+}
+
+static int __dma_space_attach(struct dma_space *space, struct device *dev,
+			      struct dma_space_guard *guard)
+{
+	int ret;
+
+	/* Only a driver knows when a device that stays where it is leaves */
+	if (!space->domain)
+		return guard ? 0 : -EINVAL;
+
+	ret = iommu_dma_domain_attach(space->domain, dev);
+	if (!ret)
+		dev_set_dma_space(dev, space);
+	return ret;
+}
+
+/**
+ * dma_space_attach - Attach a device to a space
+ * @space: the space
+ * @dev: the device
+ *
+ * From now on @dev gets its addresses from @space, and can use all that is
+ * mapped there. It must have nothing mapped when this is called: DMA debugging
+ * tells.
+ *
+ * Devices of one IOMMU group cannot be told apart, so the group enters the space
+ * as a whole. Memory that firmware wants mapped one-to-one for the device, its
+ * reserved regions and the windows of its PCI host bridge become part of the
+ * space; they stay so after it is detached.
+ *
+ * It takes a reference on the space. A driver has to call dma_space_detach()
+ * before it unbinds.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0, or an error, and then nothing has changed for the device:
+ *
+ * * -EBUSY: the device is attached to a space already; its group is in another
+ *   one, or in a domain that a driver or user space manages; another device of
+ *   the group has a driver that did not ask for this space; the device has MSI
+ *   vectors; a reserved region of the device overlaps what others have mapped.
+ * * -EINVAL: the IOMMU of the device cannot share the domain; the device is
+ *   coherent and the others are not, or the reverse; one-to-one and translated
+ *   do not fit; there is no driver and no IOMMU.
+ * * -EOPNOTSUPP: as for dma_space_create().
+ * * -ENOMEM: no memory.
+ * * -EFAULT: the device reaches no address of the space.
+ * * What else the IOMMU driver returns.
+ */
+int dma_space_attach(struct dma_space *space, struct device *dev)
+{
+	struct dma_space_guard *guard = NULL;
+	int ret;
+
+	ret = dma_space_check_dev(dev);
+	if (ret)
+		return ret;
+	if (!space->domain != !device_iommu_mapped(dev) ||
+	    space->coherent != dev_is_dma_coherent(dev))
+		return -EINVAL;
+	if (dma_space_guard_find(dev) || dev_has_msi(dev))
+		return -EBUSY;
+
+	if (dev->driver) {
+		guard = devres_alloc(dma_space_guard_release, sizeof(*guard),
+				     GFP_KERNEL);
+		if (!guard)
+			return -ENOMEM;
+		guard->space = space;
+	}
+
+	mutex_lock(&space->lock);
+	ret = __dma_space_attach(space, dev, guard);
+	mutex_unlock(&space->lock);
+	if (ret) {
+		devres_free(guard);
+		return ret;
+	}
+
+	dma_space_get(space);
+	if (guard)
+		devres_add(dev, guard);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dma_space_attach);
+
+/**
+ * dma_space_detach - Detach a device from the space it is attached to
+ * @dev: the device
+ *
+ * The device goes back to its default domain. If another device of its IOMMU
+ * group is still attached, or has a driver that was bound since the group
+ * entered the space, the group stays there as long as that is so.
+ *
+ * The caller must have unmapped and freed all that @dev used, and released its
+ * MSI vectors. What other devices have mapped stays.
+ *
+ * Context: Process context. May sleep.
+ */
+void dma_space_detach(struct device *dev)
+{
+	struct dma_space_guard *guard = dma_space_guard_find(dev);
+	struct dma_space *space = guard ? guard->space : dev_get_dma_space(dev);
+
+	if (guard)
+		devres_destroy(dev, dma_space_guard_release, NULL, NULL);
+	if (WARN_ON_ONCE(!space))
+		return;
+
+	dma_space_leave(space, dev);
+}
+EXPORT_SYMBOL_GPL(dma_space_detach);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DMA address spaces that devices share. See kernel/dma/space.c.
+ */
+#ifndef _LINUX_DMA_SPACE_H
+#define _LINUX_DMA_SPACE_H
+
+#include <linux/types.h>
+
+struct device;
+struct dma_space;
+struct iommu_domain;
+
+struct dma_space *dma_space_create(struct device *dev, dma_addr_t first,
+				   dma_addr_t last);
+struct dma_space *dma_space_get(struct dma_space *space);
+void dma_space_put(struct dma_space *space);
+
+int dma_space_attach(struct dma_space *space, struct device *dev);
+void dma_space_detach(struct device *dev);
+
+struct iommu_domain *dma_space_domain(struct dma_space *space);
+
+#endif /* _LINUX_DMA_SPACE_H */
