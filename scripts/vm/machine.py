@@ -23,6 +23,8 @@ FS_MIB = 48
 FS_BLOCKS = (1, 7, 2049, 12288)  # of f0..f3 and g0..g3, as in guest/init
 FS_UUID = "6e766d65-0000-4000-8000-000000000001"
 PCI_NODE = "/pcie@10000000"
+POOL = 0x50000000
+POOL_PHANDLE = "dadada"
 
 
 class MachineError(Exception):
@@ -188,14 +190,30 @@ class Machine:
         dtb.unlink(missing_ok=True)
         _run("dump the device tree", self.qemu,
              "-M", f"{self._machine_type()},dumpdtb={dtb}", *self.hardware())
-        edit = {
-            "noncoherent": ["-d", str(dtb), PCI_NODE, "dma-coherent"],
+        edits = {
+            "noncoherent": [["-d", str(dtb), PCI_NODE, "dma-coherent"]],
             # All of 4 GiB, one-to-one: PCI address (3 cells), CPU's (2), size (2).
-            "window": ["-t", "x", str(dtb), PCI_NODE, "dma-ranges",
-                       "2000000", "0", "0", "0", "0", "1", "0"],
+            "window": [["-t", "x", str(dtb), PCI_NODE, "dma-ranges",
+                        "2000000", "0", "0", "0", "0", "1", "0"]],
+            "pool": self._pool(str(dtb)),
         }[self.plan.dtb]
-        _run("edit the device tree", tool("fdtput", "device-tree-compiler"), *edit)
+        for edit in edits:
+            _run("edit the device tree", tool("fdtput", "device-tree-compiler"), *edit)
         return dtb
+
+    @staticmethod
+    def _pool(dtb):
+        """1 MiB at 1.25 GiB that Linux leaves alone, and a node that refers to it."""
+        top, pool, user = "/reserved-memory", f"/reserved-memory/pool@{POOL:x}", "/dmatest-pool"
+        yield ["-p", "-c", dtb, pool, user]
+        for cells in ("#address-cells", "#size-cells"):
+            yield ["-t", "x", dtb, top, cells, "2"]
+        yield ["-t", "bx", dtb, top, "ranges"]
+        yield ["-t", "s", dtb, pool, "compatible", "shared-dma-pool"]
+        yield ["-t", "x", dtb, pool, "reg", "0", f"{POOL:x}", "0", "100000"]
+        yield ["-t", "bx", dtb, pool, "no-map"]
+        yield ["-t", "x", dtb, pool, "phandle", POOL_PHANDLE]
+        yield ["-t", "x", dtb, user, "memory-region", POOL_PHANDLE]
 
     def command(self, token, dtb):
         events = self.work / "trace.events"

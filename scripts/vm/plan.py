@@ -8,8 +8,8 @@ A plan is scripts/boots/<name>.plan, lines of "key = value":
     docs      KTAP documents the guest produces, in this order; "@regress" stands
               for the modules that test-modules/regress.list names
     iommu     yes: behind virtio-iommu; no: none in the machine
-    dtb       coherent (QEMU's own), noncoherent, or window (dma-ranges of the
-              PCI host are 4 GiB)
+    dtb       coherent (QEMU's own), noncoherent, window (dma-ranges of the PCI
+              host are 4 GiB), or pool (memory of its own for one device)
     machine   further -M properties
     memory    MiB
     cmdline   further kernel parameters
@@ -36,7 +36,7 @@ DEFAULTS = {
     "machine": "", "memory": "1024", "cmdline": "", "stop": "", "poweroff": "unbind",
     "timeout": "300", "quiet": "45", "cpus": "2", "seed": "20260101",
 }
-CHOICES = {"iommu": ("yes", "no"), "dtb": ("coherent", "noncoherent", "window"),
+CHOICES = {"iommu": ("yes", "no"), "dtb": ("coherent", "noncoherent", "window", "pool"),
            "poweroff": ("unbind", "plain")}
 WORDS = re.compile(r"[A-Za-z0-9_@=.,:\- ]*\Z")
 
