@@ -1,0 +1,637 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Buffers without a kernel mapping (DMA_ATTR_NO_KERNEL_MAPPING), and what user
+ * space gets to see of any buffer.
+ *
+ * The cookie says nothing and is never looked at. Which pages a buffer has is
+ * what the device's page tables say, or its address if it is mapped directly;
+ * the scatter-gather table and the user's page tables have to agree with it.
+ * The vmalloc space in use is summed up from /proc/vmallocinfo, which lists
+ * vmap() areas as well.
+ */
+
+#include <linux/dma-map-ops.h>
+#include <linux/of.h>
+#include <linux/of_reserved_mem.h>
+#include <linux/scatterlist.h>
+
+#include "dma_test.h"
+#include "user_map.h"
+
+#define SECRET		0xa5
+#define MAX_PAGES	1024
+
+struct kind {
+	const char *name;
+	gfp_t gfp;
+	unsigned long attrs;
+};
+
+#define NKM	DMA_ATTR_NO_KERNEL_MAPPING
+
+static const struct kind kinds[] = {
+	{ "plain", GFP_KERNEL, NKM },
+	{ "contiguous", GFP_KERNEL, NKM | DMA_ATTR_FORCE_CONTIGUOUS },
+	{ "write-combine", GFP_KERNEL, NKM | DMA_ATTR_WRITE_COMBINE },
+	{ "single pages", GFP_KERNEL, NKM | DMA_ATTR_ALLOC_SINGLE_PAGES },
+	{ "all of it", GFP_KERNEL, NKM | DMA_ATTR_FORCE_CONTIGUOUS |
+	  DMA_ATTR_WRITE_COMBINE | DMA_ATTR_NO_WARN },
+	{ "atomic", GFP_ATOMIC, NKM },
+};
+
+/* The same memory with a kernel mapping, for comparison. */
+static const struct kind mapped_kinds[] = {
+	{ "mapped", GFP_KERNEL, 0 },
+	{ "mapped contiguous", GFP_KERNEL, DMA_ATTR_FORCE_CONTIGUOUS },
+	{ "mapped write-combine", GFP_KERNEL, DMA_ATTR_WRITE_COMBINE },
+	{ "mapped atomic", GFP_ATOMIC, 0 },
+};
+
+struct buf {
+	const struct kind *kind;
+	struct device *dev;
+	void *cookie;
+	dma_addr_t addr;
+	size_t size;
+	unsigned int pages;
+};
+
+static bool is_atomic(const struct kind *k)
+{
+	return !gfpflags_allow_blocking(k->gfp);
+}
+
+static void buf_alloc(struct kunit *test, struct buf *b,
+		      const struct kind *kind, size_t size)
+{
+	struct dt_ctx *ctx = test->priv;
+
+	b->kind = kind;
+	b->dev = ctx->dev;
+	b->size = size;
+	b->pages = PAGE_ALIGN(size) >> PAGE_SHIFT;
+	b->cookie = dma_alloc_attrs(b->dev, size, &b->addr, kind->gfp,
+				    kind->attrs);
+	KUNIT_ASSERT_NOT_NULL_MSG(test, b->cookie, "%s, %zu bytes", kind->name,
+				  size);
+}
+
+static void buf_free(struct buf *b)
+{
+	dma_free_attrs(b->dev, b->size, b->cookie, b->addr, b->kind->attrs);
+}
+
+static struct page **page_array(struct kunit *test)
+{
+	struct page **pages = kunit_kcalloc(test, MAX_PAGES, sizeof(*pages),
+					    GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	return pages;
+}
+
+/* An IOMMU does not translate what is in the device's own pool. */
+static phys_addr_t buf_phys(struct dt_ctx *ctx, dma_addr_t addr)
+{
+	if (ctx->dev->dma_mem)
+		return dma_to_phys(ctx->dev, addr);
+	return dt_phys(ctx, addr);
+}
+
+/* The pages that the device reaches. */
+static void device_pages(struct kunit *test, struct buf *b, struct page **pages)
+{
+	struct dt_ctx *ctx = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < b->pages; i++) {
+		phys_addr_t phys = buf_phys(ctx, b->addr +
+					    ((dma_addr_t)i << PAGE_SHIFT));
+
+		KUNIT_ASSERT_TRUE_MSG(test, phys && pfn_valid(PHYS_PFN(phys)),
+				      "%s: page %u is not mapped",
+				      b->kind->name, i);
+		pages[i] = phys_to_page(phys);
+	}
+}
+
+/* The table lists exactly these pages; returns its number of entries. */
+static unsigned int expect_sgtable(struct kunit *test, struct buf *b,
+				   struct page **pages)
+{
+	unsigned int i = 0, wrong = 0, nents;
+	struct sg_page_iter iter;
+	struct sg_table sgt;
+
+	KUNIT_ASSERT_EQ_MSG(test, 0,
+			    dma_get_sgtable_attrs(b->dev, &sgt, b->cookie,
+						  b->addr, b->size,
+						  b->kind->attrs),
+			    "%s, %zu bytes", b->kind->name, b->size);
+	for_each_sg_page(sgt.sgl, &iter, sgt.orig_nents, 0) {
+		if (i < b->pages && sg_page_iter_page(&iter) != pages[i])
+			wrong++;
+		i++;
+	}
+	nents = sgt.orig_nents;
+	sg_free_table(&sgt);
+	KUNIT_EXPECT_EQ_MSG(test, i, b->pages, "%s, %zu bytes", b->kind->name,
+			    b->size);
+	KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "%s, %zu bytes: wrong pages",
+			    b->kind->name, b->size);
+	return nents;
+}
+
+static int buf_mmap(struct vm_area_struct *vma, void *data)
+{
+	struct buf *b = data;
+
+	return dma_mmap_attrs(b->dev, vma, b->cookie, b->addr, b->size,
+			      b->kind->attrs);
+}
+
+static unsigned long buf_map(struct kunit *test, struct buf *b,
+			     unsigned int first, unsigned int count)
+{
+	struct um_request r = { .mmap = buf_mmap, .data = b };
+	unsigned long uaddr = um_map(test, &r, first, count);
+
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(uaddr),
+			       "%s: pages %u+%u: error %ld", b->kind->name,
+			       first, count, (long)uaddr);
+	return uaddr;
+}
+
+/* What a user mapping of the buffer has to be, by the device and the kind. */
+static pgprot_t expected_prot(struct buf *b)
+{
+	/* The kernel has its pool write-combined, for every device. */
+	if (b->dev->dma_mem)
+		return pgprot_writecombine(um_cached());
+	if (dev_is_dma_coherent(b->dev))
+		return um_cached();
+#ifdef CONFIG_ARCH_HAS_DMA_WRITE_COMBINE
+	if (b->kind->attrs & DMA_ATTR_WRITE_COMBINE)
+		return pgprot_writecombine(um_cached());
+#endif
+	return pgprot_dmacoherent(um_cached());
+}
+
+/* Opened by the task that loads the module: only that one sees /proc. */
+static struct file *vmallocinfo;
+
+static int suite_init(struct kunit_suite *suite)
+{
+	vmallocinfo = filp_open("/proc/vmallocinfo", O_RDONLY, 0);
+	return dt_fail_quietly(suite);
+}
+
+static void suite_exit(struct kunit_suite *suite)
+{
+	if (!IS_ERR_OR_NULL(vmallocinfo))
+		filp_close(vmallocinfo, NULL);
+}
+
+/* Bytes of vmalloc space in use, from the lines "<start>-<end> <size> ...". */
+static long vmalloc_used(struct kunit *test)
+{
+	char *text, *line, *next;
+	unsigned long size;
+	loff_t pos = 0;
+	long used = 0;
+	ssize_t n, len = 0;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, vmallocinfo);
+	text = kunit_kzalloc(test, SZ_128K, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	while ((n = kernel_read(vmallocinfo, text + len, SZ_128K - 1 - len,
+				&pos)) > 0)
+		len += n;
+	KUNIT_ASSERT_EQ(test, n, 0);
+	KUNIT_ASSERT_LT(test, len, SZ_128K - 1);
+
+	for (line = text; line && *line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = 0;
+		/* An area waiting for its purge is free for the next user. */
+		if (strstr(line, "unpurged"))
+			continue;
+		line = strchr(line, ' ');
+		if (line && sscanf(line, " %lu", &size) == 1)
+			used += size;
+	}
+	kunit_kfree(test, text);
+	KUNIT_ASSERT_GT(test, used, 0);
+	return used;
+}
+
+/* How much more is in use with the buffer than without it. */
+static long vmalloc_growth(struct kunit *test, const struct kind *k,
+			   size_t size)
+{
+	long before, growth;
+	struct buf b;
+
+	before = vmalloc_used(test);
+	buf_alloc(test, &b, k, size);
+	growth = vmalloc_used(test) - before;
+	buf_free(&b);
+	return growth;
+}
+
+static void x6_r003_1_no_vmalloc_growth(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		/* The pool of a device that is not coherent grows by itself. */
+		if (is_atomic(&kinds[i]) && !dev_is_dma_coherent(ctx->dev))
+			continue;
+		KUNIT_EXPECT_LT_MSG(test, vmalloc_growth(test, &kinds[i], SZ_2M),
+				    SZ_512K, "%s", kinds[i].name);
+	}
+	/* That the measurement sees a mapping, if there is one. */
+	if (ctx->domain)
+		KUNIT_EXPECT_GE(test, vmalloc_growth(test, &mapped_kinds[0],
+						     SZ_2M), SZ_2M);
+}
+
+static const size_t sizes[] = { SZ_4K, 5000, 5 * SZ_4K, SZ_64K, SZ_1M + SZ_4K };
+
+static void x6_r003_2_cookie_is_opaque(struct kunit *test)
+{
+	struct page **pages = page_array(test);
+	unsigned int i, j;
+	struct buf b;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		for (j = 0; j < ARRAY_SIZE(sizes); j++) {
+			if (is_atomic(&kinds[i]) && sizes[j] > SZ_64K)
+				continue;
+			buf_alloc(test, &b, &kinds[i], sizes[j]);
+			device_pages(test, &b, pages);
+			expect_sgtable(test, &b, pages);
+			buf_free(&b);
+		}
+	}
+}
+
+/* Every part of five pages, with the pages and the protection it must have. */
+static void parts_of(struct kunit *test, const struct kind *k)
+{
+	struct page **pages = page_array(test);
+	unsigned int first, count;
+	unsigned long uaddr;
+	struct buf b;
+
+	buf_alloc(test, &b, k, 4 * PAGE_SIZE + 100);
+	device_pages(test, &b, pages);
+	for (first = 0; first < 5; first++) {
+		for (count = 1; count <= 5 - first; count++) {
+			uaddr = buf_map(test, &b, first, count);
+			um_expect(test, uaddr, count, pages + first,
+				  expected_prot(&b), k->name);
+			um_unmap(test, uaddr, count);
+		}
+	}
+	buf_free(&b);
+	kunit_kfree(test, pages);
+}
+
+static void need_mmap(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+
+	if (!dma_can_mmap(ctx->dev))
+		kunit_skip(test, "dma_can_mmap() says no");
+}
+
+static void x6_r003_3_every_part(struct kunit *test)
+{
+	unsigned int i;
+
+	need_mmap(test);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		parts_of(test, &kinds[i]);
+	for (i = 0; i < ARRAY_SIZE(mapped_kinds); i++)
+		parts_of(test, &mapped_kinds[i]);
+}
+
+static void expect_refused(struct kunit *test, struct um_request *r,
+			   unsigned int pages, const char *what)
+{
+	const unsigned long tries[][2] = {
+		{ 0, pages + 1 }, { 1, pages }, { pages - 1, 2 }, { pages, 1 },
+		{ pages + 1, 1 }, { pages, pages },
+		{ (ULONG_MAX >> PAGE_SHIFT) - 1, 1 },
+	};
+	unsigned long uaddr;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(tries); i++) {
+		uaddr = um_map(test, r, tries[i][0], tries[i][1]);
+		KUNIT_EXPECT_EQ_MSG(test, (long)uaddr, -ENXIO,
+				    "%s: pages %lu+%lu of %u", what,
+				    tries[i][0], tries[i][1], pages);
+		if (!IS_ERR_VALUE(uaddr))
+			um_unmap(test, uaddr, tries[i][1]);
+	}
+}
+
+static void past_end_of(struct kunit *test, const struct kind *k)
+{
+	struct buf b;
+	struct um_request r = { .mmap = buf_mmap, .data = &b };
+
+	buf_alloc(test, &b, k, 3 * PAGE_SIZE);
+	expect_refused(test, &r, b.pages, k->name);
+	buf_free(&b);
+}
+
+static void x6_r003_3_past_the_end(struct kunit *test)
+{
+	unsigned int i;
+
+	need_mmap(test);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		past_end_of(test, &kinds[i]);
+	for (i = 0; i < ARRAY_SIZE(mapped_kinds); i++)
+		past_end_of(test, &mapped_kinds[i]);
+}
+
+/* The user writes, the device reads; the device writes, the user reads. */
+static void x6_r003_3_user_and_device(struct kunit *test)
+{
+	u8 *tmp = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
+	const size_t cut = 100, len = 2000;
+	struct dt_ctx *ctx = test->priv;
+	unsigned int i;
+
+	need_mmap(test);
+	KUNIT_ASSERT_NOT_NULL(test, tmp);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		unsigned long uaddr;
+		struct buf b;
+
+		buf_alloc(test, &b, &kinds[i], 3 * PAGE_SIZE);
+		uaddr = buf_map(test, &b, 0, 3);
+		dt_fill(tmp, len, i);
+		KUNIT_EXPECT_EQ(test, 0,
+				copy_to_user((void __user *)uaddr + PAGE_SIZE -
+					     cut, tmp, len));
+		/* mb: the device must not see the memory before the data. */
+		mb();
+		KUNIT_EXPECT_EQ(test, 0,
+				edu_dma_to_device(ctx->edu, b.addr + PAGE_SIZE -
+						  cut, 0, len));
+		KUNIT_EXPECT_EQ(test, 0,
+				edu_dma_from_device(ctx->edu, b.addr +
+						    2 * PAGE_SIZE - cut, 0,
+						    len));
+		memset(tmp, 0, len);
+		KUNIT_EXPECT_EQ(test, 0,
+				copy_from_user(tmp, (void __user *)uaddr +
+					       2 * PAGE_SIZE - cut, len));
+		KUNIT_EXPECT_EQ_MSG(test, dt_check(tmp, len, i), len, "%s",
+				    kinds[i].name);
+		um_unmap(test, uaddr, 3);
+		buf_free(&b);
+	}
+}
+
+/* All that user space can map is zero, to the end of the last page. */
+static void x1_x6_old_data_is_gone(struct kunit *test)
+{
+	static const size_t sz[] = { 5000, SZ_64K, SZ_1M };
+	unsigned int i, j;
+
+	need_mmap(test);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		for (j = 0; j < ARRAY_SIZE(sz); j++) {
+			unsigned long uaddr;
+			struct buf b;
+
+			if (is_atomic(&kinds[i]) && sz[j] > SZ_64K)
+				continue;
+			um_dirty_free_memory(test, sz[j], SECRET);
+			buf_alloc(test, &b, &kinds[i], sz[j]);
+			uaddr = buf_map(test, &b, 0, b.pages);
+			KUNIT_EXPECT_EQ_MSG(test,
+					    um_check_same(test, uaddr,
+							  PAGE_ALIGN(sz[j]), 0),
+					    PAGE_ALIGN(sz[j]), "%s, %zu bytes",
+					    kinds[i].name, sz[j]);
+			um_unmap(test, uaddr, b.pages);
+			buf_free(&b);
+		}
+	}
+}
+
+/* Returns how many pages of such a buffer are in low memory. */
+static unsigned int low_pages(struct kunit *test, const struct kind *k,
+			      size_t size)
+{
+	struct page **pages = page_array(test);
+	unsigned int i, low = 0;
+	struct buf b;
+
+	buf_alloc(test, &b, k, size);
+	device_pages(test, &b, pages);
+	for (i = 0; i < b.pages; i++)
+		low += !PageHighMem(pages[i]);
+	buf_free(&b);
+	kunit_kfree(test, pages);
+	return low;
+}
+
+static void x6_r003_4_highmem_is_used(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct sysinfo si;
+	unsigned int i;
+
+	si_meminfo(&si);
+	if (si.freehigh < SZ_64M >> PAGE_SHIFT)
+		kunit_skip(test, "there is no high memory to spare");
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		/* The pool of a device that is not coherent is where it is. */
+		if (is_atomic(&kinds[i]) && !dev_is_dma_coherent(ctx->dev))
+			continue;
+		/* One page is never taken from CMA, wherever that is. */
+		KUNIT_EXPECT_EQ_MSG(test, low_pages(test, &kinds[i], SZ_4K), 0,
+				    "%s", kinds[i].name);
+		/* A block may be, and CMA may be in low memory. */
+		if (ctx->domain && kinds[i].attrs & DMA_ATTR_FORCE_CONTIGUOUS)
+			continue;
+		KUNIT_EXPECT_EQ_MSG(test, low_pages(test, &kinds[i], SZ_256K),
+				    0, "%s", kinds[i].name);
+	}
+}
+
+static void x6_r003_5_large_chunks(struct kunit *test)
+{
+	struct page **pages = page_array(test);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		unsigned int nents, most;
+		struct buf b;
+
+		if (is_atomic(&kinds[i]))
+			continue;
+		buf_alloc(test, &b, &kinds[i], SZ_4M);
+		device_pages(test, &b, pages);
+		nents = expect_sgtable(test, &b, pages);
+		/* 64K on average is little to ask for on an idle machine. */
+		most = b.pages / 16;
+		if (kinds[i].attrs & DMA_ATTR_FORCE_CONTIGUOUS)
+			most = 1;
+		else if (kinds[i].attrs & DMA_ATTR_ALLOC_SINGLE_PAGES)
+			most = b.pages;
+		KUNIT_EXPECT_LE_MSG(test, nents, most, "%s: chunks",
+				    kinds[i].name);
+		buf_free(&b);
+	}
+}
+
+/*
+ * Each allocation on the way fails once: an error, and nothing is lost. That
+ * something failed each time is the point, and where does not matter.
+ */
+static void x6_r003_1_failures(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	unsigned int n, failed = 0, round;
+	long before, lost = 0;
+
+	for (round = 0; round < 8; round++) {
+		before = dt_free_memory();
+		for (n = 1; n < 30; n++) {
+			const struct kind *k = &kinds[ARRAY_SIZE(kinds) - 1];
+			size_t size = SZ_32K;
+			dma_addr_t addr;
+			void *cookie;
+			bool hit;
+
+			dt_fail_nth(test, n);
+			cookie = dma_alloc_attrs(ctx->dev, size, &addr, k->gfp |
+						 __GFP_NOWARN, k->attrs);
+			hit = dt_fail_stop();
+			if (cookie)
+				dma_free_attrs(ctx->dev, size, cookie, addr,
+					       k->attrs);
+			else
+				failed++;
+			if (!hit)
+				break;
+		}
+		lost = before - dt_free_memory();
+	}
+	if (ctx->domain)
+		KUNIT_EXPECT_GE(test, failed, 8);
+	/* The last round leaves as much as there was, but for per-CPU lists. */
+	KUNIT_EXPECT_LT(test, lost, 256);
+}
+
+static void release_pool(void *dev)
+{
+	of_reserved_mem_device_release(dev);
+}
+
+/* Give the device the pool that the device tree has for it, until the end. */
+static void need_pool(struct kunit *test)
+{
+	struct device_node *np = of_find_node_by_path("/dmatest-pool");
+	struct dt_ctx *ctx = test->priv;
+	int ret;
+
+	if (!np)
+		kunit_skip(test, "the device tree has no pool");
+	ret = of_reserved_mem_device_init_by_idx(ctx->dev, np, 0);
+	of_node_put(np);
+	KUNIT_ASSERT_EQ(test, ret, 0);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, release_pool,
+							   ctx->dev));
+	KUNIT_ASSERT_NOT_NULL(test, ctx->dev->dma_mem);
+}
+
+static void x6_device_pool_parts(struct kunit *test)
+{
+	unsigned int i;
+
+	need_pool(test);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		parts_of(test, &kinds[i]);
+		past_end_of(test, &kinds[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(mapped_kinds); i++)
+		parts_of(test, &mapped_kinds[i]);
+}
+
+static void x6_device_pool_sgtable(struct kunit *test)
+{
+	struct page **pages = page_array(test);
+	unsigned int i;
+	struct buf b;
+
+	need_pool(test);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		buf_alloc(test, &b, &kinds[i], 5 * PAGE_SIZE);
+		device_pages(test, &b, pages);
+		expect_sgtable(test, &b, pages);
+		buf_free(&b);
+	}
+}
+
+/* To the end of the last page, of which the buffer has only the beginning. */
+static void x6_device_pool_old_data_is_gone(struct kunit *test)
+{
+	unsigned long uaddr;
+	unsigned int i;
+	struct buf b;
+
+	need_pool(test);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		buf_alloc(test, &b, &mapped_kinds[0], SZ_64K);
+		memset(b.cookie, SECRET, SZ_64K);
+		buf_free(&b);
+		buf_alloc(test, &b, &kinds[i], 5000);
+		uaddr = buf_map(test, &b, 0, b.pages);
+		KUNIT_EXPECT_EQ_MSG(test, um_check_same(test, uaddr, SZ_8K, 0),
+				    SZ_8K, "%s", kinds[i].name);
+		um_unmap(test, uaddr, b.pages);
+		buf_free(&b);
+	}
+}
+
+static struct kunit_case no_kernel_mapping_cases[] = {
+	DT_CASE(x6_r003_1_no_vmalloc_growth),
+	DT_CASE(x6_r003_1_failures),
+	DT_CASE(x6_r003_2_cookie_is_opaque),
+	DT_CASE(x6_r003_3_every_part),
+	DT_CASE(x6_r003_3_past_the_end),
+	DT_CASE_SLOW(x6_r003_3_user_and_device),
+	DT_CASE(x6_r003_4_highmem_is_used),
+	DT_CASE(x6_r003_5_large_chunks),
+	DT_CASE_SLOW(x1_x6_old_data_is_gone),
+	DT_CASE(x6_device_pool_parts),
+	DT_CASE(x6_device_pool_sgtable),
+	DT_CASE(x6_device_pool_old_data_is_gone),
+	{}
+};
+
+static struct kunit_suite no_kernel_mapping_suite = {
+	.name = "no_kernel_mapping_test",
+	.suite_init = suite_init,
+	.suite_exit = suite_exit,
+	.init = dt_init,
+	.exit = dt_exit,
+	.test_cases = no_kernel_mapping_cases,
+};
+
+kunit_test_suite(no_kernel_mapping_suite);
+
+MODULE_DESCRIPTION("DMA buffers without a kernel mapping");
+MODULE_LICENSE("GPL");
