@@ -250,8 +250,21 @@ static struct kunit_case dma_noncontiguous_cases[] = {
 	{}
 };
 
+static int suite_init(struct kunit_suite *suite)
+{
+	um_suite_init();
+	return 0;
+}
+
+static void suite_exit(struct kunit_suite *suite)
+{
+	um_suite_exit();
+}
+
 static struct kunit_suite dma_noncontiguous_suite = {
 	.name = "dma_noncontiguous_test",
+	.suite_init = suite_init,
+	.suite_exit = suite_exit,
 	.init = dt_init,
 	.exit = dt_exit,
 	.test_cases = dma_noncontiguous_cases,

@@ -236,10 +236,39 @@ static inline long dt_free_memory(void)
 }
 
 /*
+ * Write one character to files under /sys/kernel/debug. Such files take user
+ * memory only, and kernel threads do not see them: call it in a suite's init
+ * or exit, which run in the task that loads the module.
+ */
+static inline void dt_set_knobs(const char *const *knobs, unsigned int count,
+				char value)
+{
+	unsigned long uaddr;
+	unsigned int i;
+
+	if (!current->mm)
+		return;
+	uaddr = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	if (IS_ERR_VALUE(uaddr))
+		return;
+	for (i = 0; i < count; i++) {
+		struct file *file = filp_open(knobs[i], O_WRONLY, 0);
+		loff_t pos = 0;
+
+		if (IS_ERR(file))
+			continue;
+		if (file->f_op->write && !put_user(value, (char __user *)uaddr))
+			file->f_op->write(file, (char __user *)uaddr, 1, &pos);
+		filp_close(file, NULL);
+	}
+	vm_munmap(uaddr, PAGE_SIZE);
+}
+
+/*
  * Fault injection writes a stack trace into the log for each failure, which
- * looks like a splat: ask it not to, for the rest of the boot. Its knobs are
- * in debugfs and take user memory only; a suite's init runs in the task that
- * loads the module, which has both. Without debugfs it stays noisy.
+ * looks like a splat: ask it not to, for the rest of the boot. Without debugfs
+ * it stays noisy.
  */
 static inline int dt_fail_quietly(struct kunit_suite *suite)
 {
@@ -247,33 +276,25 @@ static inline int dt_fail_quietly(struct kunit_suite *suite)
 		"/sys/kernel/debug/failslab/verbose",
 		"/sys/kernel/debug/fail_page_alloc/verbose",
 	};
-	unsigned long uaddr;
-	unsigned int i;
 
-	if (!current->mm)
-		return 0;
-	uaddr = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
-			MAP_ANONYMOUS | MAP_PRIVATE, 0);
-	if (IS_ERR_VALUE(uaddr))
-		return 0;
-	for (i = 0; i < ARRAY_SIZE(knobs); i++) {
-		struct file *file = filp_open(knobs[i], O_WRONLY, 0);
-		loff_t pos = 0;
-
-		if (IS_ERR(file))
-			continue;
-		if (file->f_op->write && !put_user('0', (char __user *)uaddr))
-			file->f_op->write(file, (char __user *)uaddr, 1, &pos);
-		filp_close(file, NULL);
-	}
-	vm_munmap(uaddr, PAGE_SIZE);
+	dt_set_knobs(knobs, ARRAY_SIZE(knobs), '0');
 	return 0;
+}
+
+/* Let allocations fail that may sleep, too; give it back at the suite's end. */
+static inline void dt_fail_sleeping(bool on)
+{
+	static const char *const knobs[] = {
+		"/sys/kernel/debug/failslab/ignore-gfp-wait",
+	};
+
+	dt_set_knobs(knobs, ARRAY_SIZE(knobs), on ? 'N' : 'Y');
 }
 
 /*
  * The n-th allocation that may not sleep and that this task makes from here on
- * fails; failslab leaves sleeping ones alone by default. dt_fail_stop() says
- * whether that has happened.
+ * fails; failslab leaves sleeping ones alone, but for dt_fail_sleeping().
+ * dt_fail_stop() says whether that has happened.
  */
 static inline void dt_fail_nth(struct kunit *test, unsigned int n)
 {

@@ -143,7 +143,6 @@ static int alloc_locked(struct user_buf *b, const struct dma_user_alloc *a)
 static int copy_locked(struct user_buf *b, const struct dma_user_copy *c)
 {
 	struct device *dev = edu_dev(edu);
-	bool sync = b->sgt || b->page;
 	int ret;
 
 	if (!has_buffer(b))
@@ -151,7 +150,9 @@ static int copy_locked(struct user_buf *b, const struct dma_user_copy *c)
 	if (c->len > b->size || c->from > b->size - c->len ||
 	    c->to > b->size - c->len)
 		return -EINVAL;
-	if (sync)
+	if (b->sgt)
+		dma_sync_sgtable_for_device(dev, b->sgt, DMA_BIDIRECTIONAL);
+	if (b->page)
 		dma_sync_single_for_device(dev, b->addr, b->size,
 					   DMA_BIDIRECTIONAL);
 	/* mb: user space's writes may be in a buffer of the CPU's. */
@@ -159,7 +160,9 @@ static int copy_locked(struct user_buf *b, const struct dma_user_copy *c)
 	ret = edu_dma_to_device(edu, b->addr + c->from, 0, c->len);
 	if (!ret)
 		ret = edu_dma_from_device(edu, b->addr + c->to, 0, c->len);
-	if (sync)
+	if (b->sgt)
+		dma_sync_sgtable_for_cpu(dev, b->sgt, DMA_BIDIRECTIONAL);
+	if (b->page)
 		dma_sync_single_for_cpu(dev, b->addr, b->size,
 					DMA_BIDIRECTIONAL);
 	return ret;

@@ -7,7 +7,9 @@
 #define _TEST_USER_MAP_H
 
 #include <linux/anon_inodes.h>
+#include <linux/delay.h>
 #include <linux/file.h>
+#include <linux/module.h>
 #include <linux/pgtable.h>
 
 #include "dma_test.h"
@@ -36,6 +38,28 @@ static const struct file_operations um_fops = {
 	.owner = THIS_MODULE,
 	.mmap = um_file_mmap,
 };
+
+/*
+ * A kernel thread's last reference to a file is dropped by a worker, a moment
+ * later, and with it the one to this module, which could not be removed.
+ */
+static int um_users;
+
+static inline void um_suite_init(void)
+{
+	um_users = module_refcount(THIS_MODULE);
+}
+
+static inline void um_suite_exit(void)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		if (module_refcount(THIS_MODULE) <= um_users)
+			break;
+		msleep(20);
+	}
+}
 
 /* Map @count pages from page @first on: an address, or an error as one. */
 static inline unsigned long um_map(struct kunit *test, struct um_request *r,
