@@ -565,17 +565,19 @@ static void x6_r003_1_too_much(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		gfp_t gfp = kinds[i].gfp;
 		dma_addr_t addr;
 
 		/* That would be the whole machine, for some seconds. */
 		if (!is_atomic(&kinds[i]) &&
 		    !(kinds[i].attrs & DMA_ATTR_FORCE_CONTIGUOUS))
 			continue;
+		/* The attribute has to do the same. */
+		if (!(kinds[i].attrs & DMA_ATTR_NO_WARN))
+			gfp |= __GFP_NOWARN;
 		KUNIT_EXPECT_NULL_MSG(test,
 				      dma_alloc_attrs(ctx->dev, SZ_1G, &addr,
-						      kinds[i].gfp |
-						      __GFP_NOWARN,
-						      kinds[i].attrs),
+						      gfp, kinds[i].attrs),
 				      "%s", kinds[i].name);
 	}
 }
