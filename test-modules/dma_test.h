@@ -27,6 +27,13 @@
 
 #define DT_MAX_DEVICES	8
 
+/* The suites are built for kernels without address spaces as well. */
+#if defined(__has_include)
+#if __has_include("linux/dma-space.h")
+#define HAVE_DMA_SPACE
+#endif
+#endif
+
 /**
  * struct dt_ctx - what a case works on, in test->priv
  * @edu: the device; a reference is held from init to exit

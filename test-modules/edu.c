@@ -89,6 +89,7 @@ MODULE_PARM_DESC(dma_bits, "DMA address bits (0: 28, or 32 if 28 cannot work)");
  * @lock: one transfer at a time; protects the registers, @gone and @bytes
  * @done: completed by the interrupt handler
  * @gone: the driver was unbound; no register may be touched any more
+ * @irq: there is an interrupt; protected by @lock once probe is over
  * @broken: a transfer timed out and may still be running in the device
  * @bytes: moved in either direction since probe
  */
@@ -97,9 +98,10 @@ struct edu {
 	struct list_head node;
 	struct pci_dev *pdev;
 	void __iomem *regs;
-	struct mutex lock; /* registers, @gone, @broken and @bytes */
+	struct mutex lock; /* registers, @gone, @irq, @broken and @bytes */
 	struct completion done;
 	bool gone;
+	bool irq;
 	bool broken;
 	u64 bytes;
 };
@@ -137,7 +139,7 @@ EXPORT_SYMBOL_GPL(edu_count);
 
 /**
  * edu_get() - take a reference on the n-th edu device
- * @n: index in the order of probing, from 0; it shifts when one is unbound
+ * @n: index in the order of PCI addresses, from 0; it shifts when one is unbound
  *
  * The caller owns the reference and drops it with edu_put(). It keeps the
  * struct and the struct device alive, not the binding: after an unbind the
@@ -162,6 +164,30 @@ struct edu *edu_get(unsigned int n)
 	return found;
 }
 EXPORT_SYMBOL_GPL(edu_get);
+
+/**
+ * edu_find() - take a reference on the edu device of a struct device
+ * @dev: the device
+ *
+ * Context: may sleep.
+ * Return: as edu_get(); ERR_PTR(-ENODEV) if @dev is not bound to the driver.
+ */
+struct edu *edu_find(struct device *dev)
+{
+	struct edu *edu, *found = ERR_PTR(-ENODEV);
+
+	mutex_lock(&edu_list_lock);
+	list_for_each_entry(edu, &edu_list, node) {
+		if (&edu->pdev->dev != dev)
+			continue;
+		kref_get(&edu->ref);
+		found = edu;
+		break;
+	}
+	mutex_unlock(&edu_list_lock);
+	return found;
+}
+EXPORT_SYMBOL_GPL(edu_find);
 
 /**
  * edu_put() - drop a reference taken by edu_get()
@@ -218,6 +244,8 @@ static int edu_usable(struct edu *edu)
 	lockdep_assert_held(&edu->lock);
 	if (edu->gone)
 		return -ENODEV;
+	if (!edu->irq)
+		return -ENXIO;
 	return edu->broken ? -EIO : 0;
 }
 
@@ -272,7 +300,8 @@ static int edu_dma_check(dma_addr_t addr, size_t off, size_t len)
  *
  * Context: may sleep; takes 100 ms or more.
  * Return: 0; -EINVAL for an empty or too long range; -ERANGE if a 32-bit
- * kernel cannot program the address; -ENODEV after an unbind; -ETIMEDOUT
+ * kernel cannot program the address; -ENODEV after an unbind; -ENXIO while the
+ * interrupt is off; -ETIMEDOUT
  * without an interrupt within 10 s, when the device may use the memory still,
  * so it must be left mapped and allocated; -EIO always after that.
  */
@@ -326,8 +355,8 @@ EXPORT_SYMBOL_GPL(edu_dma_from_device);
  * No DMA takes part: it shows whether the interrupt works.
  *
  * Context: may sleep.
- * Return: 0; -ENODEV after an unbind; -ETIMEDOUT without an interrupt within
- * 10 s; -EIO after any time-out.
+ * Return: 0; -ENODEV after an unbind; -ENXIO while the interrupt is off;
+ * -ETIMEDOUT without an interrupt within 10 s; -EIO after any time-out.
  */
 int edu_factorial(struct edu *edu, u32 n, u32 *result)
 {
@@ -404,8 +433,74 @@ static int edu_setup_irq(struct edu *edu)
 	ret = pci_request_irq(pdev, 0, edu_irq, NULL, edu, "edu");
 	if (ret)
 		pci_free_irq_vectors(pdev);
+	else
+		edu->irq = true;
 	return ret;
 }
+
+static void edu_drop_irq(struct edu *edu)
+{
+	if (!edu->irq)
+		return;
+	pci_free_irq(edu->pdev, 0, edu);
+	pci_free_irq_vectors(edu->pdev);
+	edu->irq = false;
+}
+
+/**
+ * edu_irq_off() - give the interrupt back
+ * @edu: the device
+ *
+ * An interrupt that is a message goes through the address space the device was
+ * in when it was set up: a device that changes its space does so without one.
+ * Until edu_irq_on(), the transfer functions return -ENXIO.
+ *
+ * Context: may sleep.
+ */
+void edu_irq_off(struct edu *edu)
+{
+	mutex_lock(&edu->lock);
+	if (!edu->gone)
+		edu_drop_irq(edu);
+	mutex_unlock(&edu->lock);
+}
+EXPORT_SYMBOL_GPL(edu_irq_off);
+
+/**
+ * edu_irq_on() - get an interrupt again, a message if there are any
+ * @edu: the device
+ *
+ * Context: may sleep.
+ * Return: 0; -ENODEV after an unbind; or what setting it up said.
+ */
+int edu_irq_on(struct edu *edu)
+{
+	int ret = 0;
+
+	mutex_lock(&edu->lock);
+	if (edu->gone)
+		ret = -ENODEV;
+	else if (!edu->irq)
+		ret = edu_setup_irq(edu);
+	mutex_unlock(&edu->lock);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(edu_irq_on);
+
+/**
+ * edu_irq_is_msi() - whether the interrupt is a message
+ * @edu: the device
+ */
+bool edu_irq_is_msi(struct edu *edu)
+{
+	bool msi;
+
+	mutex_lock(&edu->lock);
+	msi = edu->irq && edu->pdev->msi_enabled;
+	mutex_unlock(&edu->lock);
+	return msi;
+}
+EXPORT_SYMBOL_GPL(edu_irq_is_msi);
 
 static struct edu *edu_alloc(struct pci_dev *pdev)
 {
@@ -419,6 +514,19 @@ static struct edu *edu_alloc(struct pci_dev *pdev)
 	init_completion(&edu->done);
 	edu->pdev = pci_dev_get(pdev);
 	return edu;
+}
+
+/* In the order of PCI addresses: a test that unbinds one finds it there again. */
+static void edu_enlist(struct edu *edu)
+{
+	struct edu *next;
+
+	mutex_lock(&edu_list_lock);
+	list_for_each_entry(next, &edu_list, node)
+		if (pci_dev_id(next->pdev) > pci_dev_id(edu->pdev))
+			break;
+	list_add_tail(&edu->node, &next->node);
+	mutex_unlock(&edu_list_lock);
 }
 
 static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -450,9 +558,7 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		goto err_put;
 
 	pci_set_drvdata(pdev, edu);
-	mutex_lock(&edu_list_lock);
-	list_add_tail(&edu->node, &edu_list);
-	mutex_unlock(&edu_list_lock);
+	edu_enlist(edu);
 	pci_info(pdev, "edu: %s, mask %#llx\n",
 		 pdev->msi_enabled ? "MSI" : "INTx", dma_get_mask(&pdev->dev));
 	return 0;
@@ -475,8 +581,7 @@ static void edu_remove(struct pci_dev *pdev)
 	edu->gone = true;
 	mutex_unlock(&edu->lock);
 
-	pci_free_irq(pdev, 0, edu);
-	pci_free_irq_vectors(pdev);
+	edu_drop_irq(edu);
 	pci_clear_master(pdev);
 	edu_put(edu);
 }

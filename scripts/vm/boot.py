@@ -12,7 +12,7 @@ from . import trace as qemu_trace
 from . import verdict
 from .kernel import BUILD
 from .machine import Machine, MachineError, new_token
-from .plan import SLOTS, Plan
+from .plan import EDUS, FUNCTIONS, SLOTS, Plan
 
 REPORT = BUILD / "report"
 DISKS = ("nvme-raw", "nvme-fs", "vblk")
@@ -39,7 +39,7 @@ class Host:
 
 
 def bdf_of(device):
-    return f"0000:00:{SLOTS[device]:02x}.0"
+    return f"0000:00:{SLOTS[device]:02x}.{FUNCTIONS.get(device, 0)}"
 
 
 def _check_disks(host, machine):
@@ -56,7 +56,7 @@ def _check_trace(host, plan, trace):
     host.case("only_live_mappings_of_machine_memory",
               "; ".join(trace.problems) + (f"; {trace.hidden} more" if trace.hidden else ""))
     # The regression modules let edu touch what it must not, on purpose.
-    faulted = trace.faulted(but=(bdf_of("edu"),))
+    faulted = trace.faulted(but=[bdf_of(device) for device in EDUS])
     host.case("no_fault", f"stopped accesses of {' '.join(faulted)}" if faulted else "")
     if plan.poweroff == "unbind":
         left = trace.leaked()
@@ -76,7 +76,7 @@ def _describe(result, plan, trace):
             result["devices"].append(row)
         row["dma"] = trace.way(bdf, int(row["bytes"]))
         row.update(trace.facts(bdf))
-        if device == "edu" and row["dma"] == "none":
+        if device in EDUS and row["dma"] == "none":
             continue            # no test used it
         yield device, "" if row["dma"] == want else f"{row['dma']} instead of {want}"
 

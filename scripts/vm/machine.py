@@ -15,7 +15,7 @@ import subprocess
 import time
 
 from . import pattern
-from .plan import SLOTS
+from .plan import EDUS, FUNCTIONS, SLOTS
 
 QEMU_MIN = (7, 2)
 DIO_BLOCKS = 32768              # 16 MiB
@@ -172,10 +172,12 @@ class Machine:
         if self.plan.iommu:
             args += ["-device", "virtio-iommu-pci,addr=1"]
         for device in self.plan.devices:
-            if device == "edu":
+            if device in EDUS:
                 # Memory begins at 1 GiB, beyond the 28 bits the device has.
                 wide = "" if self.plan.iommu else ",dma_mask=0xffffffff"
-                args += ["-device", f"edu,addr={SLOTS['edu']}{wide}"]
+                multi = ",multifunction=on" if device == "pair0" else ""
+                slot = f"{SLOTS[device]:x}.{FUNCTIONS.get(device, 0)}"
+                args += ["-device", f"edu,addr={slot}{multi}{wide}"]
             elif device in ("vnet", "e1000e", "peer"):
                 args += self._card(device)
             else:
@@ -195,6 +197,10 @@ class Machine:
             # All of 4 GiB, one-to-one: PCI address (3 cells), CPU's (2), size (2).
             "window": [["-t", "x", str(dtb), PCI_NODE, "dma-ranges",
                         "2000000", "0", "0", "0", "0", "1", "0"]],
+            # 64 MiB, a hole of 64 MiB, and on to 8 GiB.
+            "ranges": [["-t", "x", str(dtb), PCI_NODE, "dma-ranges",
+                        "2000000", "0", "0", "0", "0", "0", "4000000",
+                        "2000000", "0", "8000000", "0", "8000000", "1", "f8000000"]],
             "pool": self._pool(str(dtb)),
         }[self.plan.dtb]
         for edit in edits:

@@ -9,7 +9,8 @@ A plan is scripts/boots/<name>.plan, lines of "key = value":
               for the modules that test-modules/regress.list names
     iommu     yes: behind virtio-iommu; no: none in the machine
     dtb       coherent (QEMU's own), noncoherent, window (dma-ranges of the PCI
-              host are 4 GiB), or pool (memory of its own for one device)
+              host are 4 GiB), ranges (two windows, up to 8 GiB), or pool
+              (memory of its own for one device)
     machine   further -M properties
     memory    MiB
     cmdline   further kernel parameters
@@ -27,16 +28,21 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 BOOTS = TOP / "scripts" / "boots"
 REGRESS = TOP / "test-modules" / "regress.list"
 
-DEVICES = ("nvme-raw", "edu", "nvme-fs", "vblk", "vnet", "e1000e", "peer")
+DEVICES = ("nvme-raw", "edu", "nvme-fs", "vblk", "vnet", "e1000e", "peer",
+           "edu2", "pair0", "pair1")
 # Slot 1 is the IOMMU's. "peer" is a virtio-mmio card: never translated.
-SLOTS = {"nvme-raw": 2, "edu": 3, "nvme-fs": 4, "vblk": 5, "vnet": 6, "e1000e": 7}
+SLOTS = {"nvme-raw": 2, "edu": 3, "nvme-fs": 4, "vblk": 5, "vnet": 6, "e1000e": 7,
+         "edu2": 8, "pair0": 9, "pair1": 9}
+# "pair0" and "pair1" are functions of one device: in one IOMMU group.
+FUNCTIONS = {"pair1": 1}
+EDUS = ("edu", "edu2", "pair0", "pair1")
 
 DEFAULTS = {
     "about": "", "devices": "", "docs": "", "iommu": "yes", "dtb": "coherent",
     "machine": "", "memory": "1024", "cmdline": "", "stop": "", "poweroff": "unbind",
     "timeout": "300", "quiet": "45", "cpus": "2", "seed": "20260101",
 }
-CHOICES = {"iommu": ("yes", "no"), "dtb": ("coherent", "noncoherent", "window", "pool"),
+CHOICES = {"iommu": ("yes", "no"), "dtb": ("coherent", "noncoherent", "window", "ranges", "pool"),
            "poweroff": ("unbind", "plain")}
 WORDS = re.compile(r"[A-Za-z0-9_@=.,:\- ]*\Z")
 

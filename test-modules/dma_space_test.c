@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Address spaces with a real device: what it transfers in a space arrives where
+ * the space says, and nowhere else; its interrupts come; the default domain is
+ * there again afterwards. The finer rules are in fake_space_test and
+ * fake_attach_test.
+ *
+ * Every case begins and ends with the device in its default domain, with an
+ * interrupt.
+ */
+
+#include <linux/pci.h>
+
+#include "space.h"
+
+#ifdef HAVE_DMA_SPACE
+#include <linux/dma-space.h>
+
+#define FIRST	((dma_addr_t)SZ_32M)
+#define LAST	((dma_addr_t)SZ_32M + SZ_4M - 1)
+#define LEN	2000
+
+static struct dma_space *create(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct dma_space *space;
+
+	dt_need_iommu(test);
+	space = dma_space_create(ctx->dev, FIRST, LAST);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, space);
+	return space;
+}
+
+static void enter(struct kunit *test, struct dma_space *space, struct edu *edu)
+{
+	edu_irq_off(edu);
+	KUNIT_EXPECT_EQ(test, 0, dma_space_attach(space, edu_dev(edu)));
+	KUNIT_EXPECT_PTR_EQ(test, iommu_get_domain_for_dev(edu_dev(edu)),
+			    dma_space_domain(space));
+	KUNIT_ASSERT_EQ(test, 0, edu_irq_on(edu));
+}
+
+static void leave(struct kunit *test, struct edu *edu)
+{
+	edu_irq_off(edu);
+	dma_space_detach(edu_dev(edu));
+	KUNIT_ASSERT_EQ(test, 0, edu_irq_on(edu));
+}
+
+/* A page into the device and out again, next to where it was. */
+static void expect_data(struct kunit *test, struct edu *edu,
+			struct iommu_domain *domain, unsigned int seed)
+{
+	struct device *dev = edu_dev(edu);
+	struct page *page = dt_alloc_pages(test, GFP_KERNEL, 0);
+	u8 *mem = page_address(page);
+	dma_addr_t addr;
+
+	dt_fill(mem, LEN, seed);
+	addr = dma_map_page(dev, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(dev, addr));
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, addr),
+			page_to_phys(page));
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_to_device(edu, addr, 0, LEN));
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(edu, addr + SZ_2K, 0, LEN));
+	dma_unmap_page(dev, addr, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, dt_check(mem, LEN, seed), LEN);
+	KUNIT_EXPECT_EQ(test, dt_check(mem + SZ_2K, LEN, seed), LEN);
+}
+
+static void expect_default(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+
+	KUNIT_EXPECT_PTR_EQ(test, iommu_get_domain_for_dev(ctx->dev),
+			    ctx->domain);
+	expect_data(test, ctx->edu, ctx->domain, 90);
+}
+
+/* Another edu device in another group; the case is skipped without one. */
+static struct edu *another(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < edu_count(); i++) {
+		struct edu *edu = edu_get(i);
+
+		if (IS_ERR(edu))
+			break;
+		if (edu_dev(edu)->iommu_group &&
+		    edu_dev(edu)->iommu_group != ctx->dev->iommu_group)
+			return edu;
+		edu_put(edu);
+	}
+	kunit_skip(test, "there is one edu device only, or one group");
+	return NULL;
+}
+
+/* The other function of the device, which is in its group. */
+static struct edu *sibling(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < edu_count(); i++) {
+		struct edu *edu = edu_get(i);
+
+		if (IS_ERR(edu))
+			break;
+		if (edu != ctx->edu && edu_dev(edu)->iommu_group &&
+		    edu_dev(edu)->iommu_group == ctx->dev->iommu_group)
+			return edu;
+		edu_put(edu);
+	}
+	kunit_skip(test, "the device is alone in its group");
+	return NULL;
+}
+
+/*
+ * A device has to be alone in its group, or the others without a driver, to
+ * enter a space: unbind them for the case.
+ */
+struct lonely {
+	struct device *other;
+};
+
+static void be_alone(struct kunit *test, struct lonely *l)
+{
+	struct dt_ctx *ctx = test->priv;
+	unsigned int i;
+
+	l->other = NULL;
+	for (i = 0; i < edu_count(); i++) {
+		struct edu *edu = edu_get(i);
+
+		if (IS_ERR(edu))
+			break;
+		if (edu != ctx->edu && edu_dev(edu)->iommu_group &&
+		    edu_dev(edu)->iommu_group == ctx->dev->iommu_group)
+			l->other = get_device(edu_dev(edu));
+		edu_put(edu);
+	}
+	if (l->other)
+		device_release_driver(l->other);
+}
+
+static void be_together(struct kunit *test, struct lonely *l)
+{
+	if (!l->other)
+		return;
+	KUNIT_EXPECT_EQ(test, device_attach(l->other), 1);
+	put_device(l->other);
+}
+
+static void transfers_in_a_space(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct dma_space *space = create(test);
+	struct lonely l;
+	u32 result = 0;
+	bool msi;
+
+	be_alone(test, &l);
+	msi = edu_irq_is_msi(ctx->edu);
+	enter(test, space, ctx->edu);
+	/* Through the space's own mapping of the doorbell. */
+	KUNIT_EXPECT_EQ(test, edu_irq_is_msi(ctx->edu), msi);
+	KUNIT_EXPECT_EQ(test, 0, edu_factorial(ctx->edu, 5, &result));
+	KUNIT_EXPECT_EQ(test, result, 120);
+	expect_data(test, ctx->edu, dma_space_domain(space), 1);
+	leave(test, ctx->edu);
+	expect_default(test);
+	/* Once more, for what the first time left behind. */
+	enter(test, space, ctx->edu);
+	dma_space_put(space);
+	expect_data(test, ctx->edu, dma_space_domain(space), 2);
+	leave(test, ctx->edu);
+	expect_default(test);
+	be_together(test, &l);
+}
+
+static void coherent_memory_in_a_space(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct dma_space *space = create(test);
+	const size_t size = 4 * PAGE_SIZE;
+	struct lonely l;
+	dma_addr_t addr;
+	size_t off;
+	u8 *cpu;
+
+	be_alone(test, &l);
+	enter(test, space, ctx->edu);
+	cpu = dma_alloc_coherent(ctx->dev, size, &addr, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, cpu);
+	if (cpu) {
+		KUNIT_EXPECT_GE(test, addr, FIRST);
+		KUNIT_EXPECT_LE(test, addr + size - 1, LAST);
+		for (off = 0; off < size; off += PAGE_SIZE)
+			KUNIT_EXPECT_EQ(test,
+					iommu_iova_to_phys(dma_space_domain(space),
+							   addr + off),
+					page_to_phys(dt_page(cpu + off)));
+		dt_fill(cpu + 3000, LEN, 3);
+		KUNIT_EXPECT_EQ(test, 0, edu_dma_to_device(ctx->edu, addr + 3000,
+							   0, LEN));
+		KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu,
+							     addr + 11000, 0,
+							     LEN));
+		KUNIT_EXPECT_EQ(test, dt_check(cpu + 11000, LEN, 3), LEN);
+		dma_free_coherent(ctx->dev, size, cpu, addr);
+	}
+	leave(test, ctx->edu);
+	expect_default(test);
+	dma_space_put(space);
+	be_together(test, &l);
+}
+
+/* What is mapped in one is out of reach in the other, by the device's word. */
+static void spaces_are_apart(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct page *page = dt_alloc_pages(test, GFP_KERNEL, 0);
+	struct page *guard = dt_alloc_pages(test, GFP_KERNEL, 0);
+	struct dma_space *space = create(test);
+	struct lonely l;
+	dma_addr_t addr;
+
+	be_alone(test, &l);
+	/* Something for the device to write. */
+	expect_data(test, ctx->edu, ctx->domain, 4);
+	enter(test, space, ctx->edu);
+	addr = dma_map_page(ctx->dev, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, 0, dma_mapping_error(ctx->dev, addr));
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, addr, 0, LEN));
+	KUNIT_EXPECT_EQ(test, dt_check(page_address(page), LEN, 4), LEN);
+	dma_unmap_page(ctx->dev, addr, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	memset(page_address(page), 0, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, addr, 0, LEN));
+	KUNIT_EXPECT_EQ(test, dt_check_same(page_address(page), LEN, 0), LEN);
+	leave(test, ctx->edu);
+
+	addr = dma_map_page(ctx->dev, guard, 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, 0, dma_mapping_error(ctx->dev, addr));
+	enter(test, space, ctx->edu);
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, addr, 0, LEN));
+	KUNIT_EXPECT_EQ(test, dt_check_same(page_address(guard), LEN, 0), LEN);
+	leave(test, ctx->edu);
+	/* It outlived the excursion. */
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, addr, 0, LEN));
+	dma_unmap_page(ctx->dev, addr, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, dt_check(page_address(guard), LEN, 4), LEN);
+	expect_default(test);
+	dma_space_put(space);
+	be_together(test, &l);
+}
+
+static void vectors_keep_a_device_where_it_is(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct dma_space *space = create(test);
+	struct lonely l;
+
+	be_alone(test, &l);
+	if (!edu_irq_is_msi(ctx->edu)) {
+		dma_space_put(space);
+		be_together(test, &l);
+		kunit_skip(test, "the device has no message signalled interrupt");
+	}
+	KUNIT_EXPECT_EQ(test, dma_space_attach(space, ctx->dev), -EBUSY);
+	expect_default(test);
+	dma_space_put(space);
+	be_together(test, &l);
+}
+
+/* Every address of the space, except for what the bus decodes itself. */
+static void bus_windows_are_not_handed_out(struct kunit *test)
+{
+	const dma_addr_t last = DMA_BIT_MASK(29);
+	struct dt_ctx *ctx = test->priv;
+	struct pci_host_bridge *bridge;
+	struct resource_entry *window;
+	struct dma_space *space;
+	struct lonely l;
+	struct space *s;
+	unsigned int i, inside = 0, msi = 0;
+
+	dt_need_iommu(test);
+	be_alone(test, &l);
+	s = space_init(test, last);
+	space = dma_space_create(ctx->dev, SZ_64K, last);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, space);
+	enter(test, space, ctx->edu);
+	KUNIT_ASSERT_EQ(test, 0, dma_set_mask(ctx->dev, DMA_BIT_MASK(32)));
+	space_fill(test, s, &way_page, last);
+	bridge = pci_find_host_bridge(to_pci_dev(ctx->dev)->bus);
+	for (i = 0; i < s->count; i++) {
+		u64 lo = s->piece[i].addr, hi = lo + s->piece[i].size - 1;
+
+		resource_list_for_each_entry(window, &bridge->windows)
+			if (resource_type(window->res) == IORESOURCE_MEM &&
+			    lo <= window->res->end - window->offset &&
+			    hi >= window->res->start - window->offset)
+				inside++;
+		/* virtio-iommu's own, on ARM */
+		if (IS_ENABLED(CONFIG_ARM) && lo <= 0x80fffff && hi >= 0x8000000)
+			msi++;
+	}
+	KUNIT_EXPECT_EQ(test, inside, 0);
+	KUNIT_EXPECT_EQ(test, msi, 0);
+	KUNIT_EXPECT_TRUE(test, s->refused);
+	KUNIT_EXPECT_GT(test, s->bytes, SZ_64M);
+	space_empty(test, s, &way_page);
+	leave(test, ctx->edu);
+	dma_space_put(space);
+	be_together(test, &l);
+}
+
+/* Mapped by one device, read by both, at one address. */
+static void two_devices_see_one_binding(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct edu *other = another(test);
+	struct dma_space *space = create(test);
+	struct page *page = dt_alloc_pages(test, GFP_KERNEL, 1);
+	u8 *mem = page_address(page);
+	struct lonely l;
+	dma_addr_t addr;
+
+	be_alone(test, &l);
+	enter(test, space, ctx->edu);
+	enter(test, space, other);
+	dt_fill(mem, LEN, 5);
+	addr = dma_map_page(ctx->dev, page, 0, 2 * PAGE_SIZE, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, 0, dma_mapping_error(ctx->dev, addr));
+	/* In by one, out by the other, and back. */
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_to_device(other, addr, 0, LEN));
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(other, addr + SZ_2K, 0,
+						     LEN));
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_to_device(ctx->edu, addr + SZ_2K, 0,
+						   LEN));
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, addr + SZ_4K, 0,
+						     LEN));
+	/* One goes: the binding stays for the other, and for it alone. */
+	leave(test, ctx->edu);
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(other, addr + SZ_4K + SZ_2K,
+						     0, LEN));
+	memset(mem, 0x5a, LEN);
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, addr, 0, LEN));
+	KUNIT_EXPECT_EQ(test, dt_check_same(mem, LEN, 0x5a), LEN);
+	dma_unmap_page(edu_dev(other), addr, 2 * PAGE_SIZE, DMA_BIDIRECTIONAL);
+	leave(test, other);
+	KUNIT_EXPECT_EQ(test, dt_check(mem + SZ_2K, LEN, 5), LEN);
+	KUNIT_EXPECT_EQ(test, dt_check(mem + SZ_4K, LEN, 5), LEN);
+	KUNIT_EXPECT_EQ(test, dt_check(mem + SZ_4K + SZ_2K, LEN, 5), LEN);
+	expect_default(test);
+	dma_space_put(space);
+	edu_put(other);
+	be_together(test, &l);
+}
+
+/* Two functions of one device are one for the IOMMU. */
+static void group_of_two_functions(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct edu *other = sibling(test);
+	struct dma_space *space = create(test);
+	struct iommu_domain *domain = dma_space_domain(space);
+	struct device *dev = get_device(edu_dev(other));
+
+	/* The other has a driver that did not ask. */
+	edu_irq_off(ctx->edu);
+	KUNIT_EXPECT_EQ(test, dma_space_attach(space, ctx->dev), -EBUSY);
+	KUNIT_EXPECT_EQ(test, 0, edu_irq_on(ctx->edu));
+	expect_default(test);
+	edu_put(other);
+
+	/* It has none: the group enters, and who is bound later is in it. */
+	device_release_driver(dev);
+	enter(test, space, ctx->edu);
+	KUNIT_EXPECT_EQ(test, device_attach(dev), 1);
+	other = edu_find(dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, other);
+	expect_data(test, ctx->edu, domain, 6);
+	expect_data(test, other, domain, 7);
+	/* It asks as well. */
+	edu_irq_off(other);
+	KUNIT_EXPECT_EQ(test, 0, dma_space_attach(space, dev));
+	KUNIT_EXPECT_EQ(test, 0, edu_irq_on(other));
+	leave(test, ctx->edu);
+	expect_data(test, ctx->edu, domain, 8);
+	expect_data(test, other, domain, 9);
+	edu_put(other);
+	/* It forgets to leave. */
+	edu_irq_off(ctx->edu);
+	kunit_warning_suppress(test)
+		device_release_driver(dev);
+	device_release_driver(ctx->dev);
+	KUNIT_EXPECT_EQ(test, device_attach(ctx->dev), 1);
+	KUNIT_EXPECT_EQ(test, device_attach(dev), 1);
+	edu_put(ctx->edu);
+	ctx->edu = edu_find(ctx->dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->edu);
+	expect_default(test);
+	dma_space_put(space);
+	put_device(dev);
+}
+
+/* The driver goes and forgets; the next one finds everything as it should be. */
+static void unbind_while_attached(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct dma_space *space = create(test);
+	struct lonely l;
+
+	be_alone(test, &l);
+	enter(test, space, ctx->edu);
+	dma_space_put(space);
+	kunit_warning_suppress(test)
+		device_release_driver(ctx->dev);
+	KUNIT_EXPECT_EQ(test, device_attach(ctx->dev), 1);
+	edu_put(ctx->edu);
+	ctx->edu = edu_find(ctx->dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->edu);
+	expect_default(test);
+	be_together(test, &l);
+}
+
+/* Attached with no driver, as an IOMMU driver does it: for drivers to come. */
+static void attached_for_drivers_to_come(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct dma_space *space = create(test);
+	unsigned int i;
+	struct lonely l;
+
+	be_alone(test, &l);
+	device_release_driver(ctx->dev);
+	KUNIT_EXPECT_EQ(test, 0, dma_space_attach(space, ctx->dev));
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, device_attach(ctx->dev), 1);
+		edu_put(ctx->edu);
+		ctx->edu = edu_find(ctx->dev);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->edu);
+		expect_data(test, ctx->edu, dma_space_domain(space), 10);
+		device_release_driver(ctx->dev);
+	}
+	dma_space_detach(ctx->dev);
+	dma_space_put(space);
+	KUNIT_EXPECT_EQ(test, device_attach(ctx->dev), 1);
+	edu_put(ctx->edu);
+	ctx->edu = edu_find(ctx->dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->edu);
+	expect_default(test);
+	be_together(test, &l);
+}
+
+/* Without an IOMMU there is one space, where an address is a physical one. */
+static void one_to_one(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct page *page = dt_alloc_pages(test, GFP_KERNEL, 0);
+	struct dma_space *space;
+	dma_addr_t addr;
+
+	if (ctx->domain)
+		kunit_skip(test, "the device is translated");
+	space = dma_space_create(ctx->dev, 0, U32_MAX);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, space);
+	KUNIT_EXPECT_NULL(test, dma_space_domain(space));
+	/* There is no doorbell to lose. */
+	edu_irq_off(ctx->edu);
+	KUNIT_EXPECT_EQ(test, 0, dma_space_attach(space, ctx->dev));
+	KUNIT_EXPECT_EQ(test, 0, edu_irq_on(ctx->edu));
+	dt_fill(page_address(page), LEN, 11);
+	addr = dma_map_page(ctx->dev, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, dma_to_phys(ctx->dev, addr), page_to_phys(page));
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_to_device(ctx->edu, addr, 0, LEN));
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, addr + SZ_2K, 0,
+						     LEN));
+	dma_unmap_page(ctx->dev, addr, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, dt_check(page_address(page) + SZ_2K, LEN, 11),
+			LEN);
+	leave(test, ctx->edu);
+	dma_space_put(space);
+}
+#else
+static void no_spaces_here(struct kunit *test)
+{
+	kunit_skip(test, "this kernel has no address spaces to attach");
+}
+#endif
+
+static struct kunit_case dma_space_cases[] = {
+#ifdef HAVE_DMA_SPACE
+	DT_CASE(transfers_in_a_space),
+	DT_CASE(coherent_memory_in_a_space),
+	DT_CASE(spaces_are_apart),
+	DT_CASE(vectors_keep_a_device_where_it_is),
+	DT_CASE(bus_windows_are_not_handed_out),
+	DT_CASE(two_devices_see_one_binding),
+	DT_CASE_SLOW(group_of_two_functions),
+	DT_CASE(unbind_while_attached),
+	DT_CASE(attached_for_drivers_to_come),
+	DT_CASE(one_to_one),
+#else
+	KUNIT_CASE(no_spaces_here),
+#endif
+	{}
+};
+
+static struct kunit_suite dma_space_suite = {
+	.name = "dma_space_test",
+	.init = dt_init,
+	.exit = dt_exit,
+	.test_cases = dma_space_cases,
+};
+
+kunit_test_suite(dma_space_suite);
+
+MODULE_DESCRIPTION("Address spaces that real devices share");
+MODULE_LICENSE("GPL");
