@@ -630,6 +630,9 @@ static void d5_map_failure_of(struct kunit *test, const struct kind *kind,
 	long before;
 
 	n = d5_find(test, kind, size);
+	if (!n && !dt_behind_virtio_iommu(ctx))
+		kunit_skip(test, "%s: nothing this IOMMU's driver does may be made to fail",
+			   kind->name);
 	KUNIT_ASSERT_NE_MSG(test, n, 0, "%s: never failed", kind->name);
 	for (batch = 0; batch < BATCHES; batch++) {
 		before = dt_free_memory();

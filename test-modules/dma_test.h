@@ -10,6 +10,7 @@
 
 #include <kunit/test.h>
 #include <linux/debug_locks.h>
+#include <linux/delay.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/fs.h>
@@ -145,6 +146,29 @@ static inline void dt_need_iommu(struct kunit *test)
 
 	if (!ctx->domain)
 		kunit_skip(test, "the device is mapped directly, the case needs an IOMMU");
+}
+
+/* For what only this driver promises, or how it does it. */
+static inline bool dt_behind_virtio_iommu(struct dt_ctx *ctx)
+{
+#ifdef CONFIG_IOMMU_API
+	struct device *iommu = ctx->dev->iommu->iommu_dev->dev;
+
+	return iommu && iommu->parent && iommu->parent->driver &&
+	       !strcmp(iommu->parent->driver->name, "virtio_iommu");
+#else
+	return false;
+#endif
+}
+
+/*
+ * Where the IOTLB is flushed lazily, addresses that were given back are to be
+ * had again only after the flush, which comes within 10 ms.
+ */
+static inline void dt_settle(struct dt_ctx *ctx)
+{
+	if (ctx->domain && ctx->domain->type == IOMMU_DOMAIN_DMA_FQ)
+		msleep(40);
 }
 
 /* The page behind a kernel address, as the CPU's page tables have it. */

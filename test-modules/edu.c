@@ -39,7 +39,9 @@
 #include <linux/mutex.h>
 #include <linux/overflow.h>
 #include <linux/pci.h>
+#include <linux/random.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/sysfs.h>
 
 #include "edu.h"
@@ -599,7 +601,50 @@ static ssize_t dma_bytes_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(dma_bytes);
 
+/* @mem to the device and back to its second half: 0 if the same arrives. */
+static int edu_copy(struct edu *edu, u8 *mem, size_t len)
+{
+	struct device *dev = &edu->pdev->dev;
+	dma_addr_t addr;
+	int ret;
+
+	get_random_bytes(mem, len);
+	memset(mem + len, 0, len);
+	addr = dma_map_single(dev, mem, 2 * len, DMA_BIDIRECTIONAL);
+	if (dma_mapping_error(dev, addr))
+		return -ENOMEM;
+	ret = edu_dma_to_device(edu, addr, 0, len);
+	if (!ret)
+		ret = edu_dma_from_device(edu, addr + len, 0, len);
+	/* Timed out: the device may write there still. */
+	if (ret == -ETIMEDOUT)
+		return ret;
+	dma_unmap_single(dev, addr, 2 * len, DMA_BIDIRECTIONAL);
+	if (!ret && memcmp(mem, mem + len, len))
+		ret = -EBADMSG;
+	return ret;
+}
+
+/* A write fails unless the device moves data as it should. */
+static ssize_t check_dma_store(struct device *dev,
+			       struct device_attribute *attr, const char *buf,
+			       size_t count)
+{
+	const size_t len = EDU_BUF_SIZE & ~63;
+	int ret = -ENOMEM;
+	u8 *mem;
+
+	mem = kmalloc(2 * len, GFP_KERNEL);
+	if (mem)
+		ret = edu_copy(dev_get_drvdata(dev), mem, len);
+	if (ret != -ETIMEDOUT)
+		kfree(mem);
+	return ret ?: count;
+}
+static DEVICE_ATTR_WO(check_dma);
+
 static struct attribute *edu_attrs[] = {
+	&dev_attr_check_dma.attr,
 	&dev_attr_dma_bytes.attr,
 	NULL
 };

@@ -99,6 +99,7 @@ static void d6_lowest_is_unmapped(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, dt_phys(ctx, low->addr), 0,
 			    "still mapped at %pad", &low->addr);
 
+	dt_settle(ctx);
 	/* Again with memory the device may write; it will get that place. */
 	buf = page_address(dt_alloc_pages(test, GFP_KERNEL, 0));
 	memset(buf, GUARD, PAGE_SIZE);

@@ -246,6 +246,7 @@ static inline void space_empty(struct kunit *test, struct space *s,
 	while (s->count)
 		way->give(ctx, &s->piece[--s->count]);
 	s->bytes = 0;
+	dt_settle(ctx);
 }
 
 static inline int piece_cmp(const void *a, const void *b)

@@ -199,6 +199,7 @@ static void x8_map_without_memory(struct kunit *test)
 				KUNIT_EXPECT_EQ(test, dt_phys(ctx, p.addr),
 						page_to_phys(s->page));
 				give_page(ctx, &p);
+				dt_settle(ctx);
 			} else {
 				KUNIT_EXPECT_TRUE(test, failed);
 			}
@@ -213,21 +214,6 @@ static void x8_map_without_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s->bytes, before);
 	space_empty(test, s, &way_page);
 }
-
-#ifdef CONFIG_IOMMU_API
-static bool behind_virtio_iommu(struct dt_ctx *ctx)
-{
-	struct device *iommu = ctx->dev->iommu->iommu_dev->dev;
-
-	return iommu && iommu->parent && iommu->parent->driver &&
-	       !strcmp(iommu->parent->driver->name, "virtio_iommu");
-}
-#else
-static bool behind_virtio_iommu(struct dt_ctx *ctx)
-{
-	return false;
-}
-#endif
 
 /*
  * The device refuses to map what is mapped already. A domain of our own is
@@ -283,7 +269,7 @@ static void x8_refused_map_is_reported(struct kunit *test)
 	struct own_domain own;
 
 	dt_need_iommu(test);
-	if (!behind_virtio_iommu(ctx))
+	if (!dt_behind_virtio_iommu(ctx))
 		kunit_skip(test, "other IOMMU drivers warn about such a map");
 	own_domain_get(test, &own);
 	KUNIT_EXPECT_EQ(test, 0, own_map(&own, 0, a));
@@ -308,7 +294,7 @@ static void x8_refused_map_spares_the_neighbour(struct kunit *test)
 	unsigned int i;
 
 	dt_need_iommu(test);
-	if (!behind_virtio_iommu(ctx))
+	if (!dt_behind_virtio_iommu(ctx))
 		kunit_skip(test, "other IOMMU drivers warn about such a map");
 	for (i = 0; i < 3; i++)
 		page[i] = dt_alloc_pages(test, GFP_KERNEL, 0);
@@ -338,7 +324,7 @@ static void x8_unmap_range_with_hole(struct kunit *test)
 	unsigned int i;
 
 	dt_need_iommu(test);
-	if (!behind_virtio_iommu(ctx))
+	if (!dt_behind_virtio_iommu(ctx))
 		kunit_skip(test, "other IOMMU drivers warn about such an unmap");
 	page = dt_alloc_pages(test, GFP_KERNEL, 0);
 	own_domain_get(test, &own);
