@@ -65,6 +65,8 @@ tiny_kernel() {
 	zImage: ; @echo "  CC      kernel/dma/direct.o"; \
 	! grep -n 'error:' kernel/dma/direct.c && mkdir -p $(O)/arch/arm/boot && \
 	cat kernel/dma/*.c drivers/iommu/Kconfig >$(O)/arch/arm/boot/zImage
+	Image: ; @mkdir -p $(O)/arch/arm64/boot && cat kernel/dma/*.c >$(O)/arch/arm64/boot/Image
+	bzImage: ; @mkdir -p $(O)/arch/x86/boot && cat kernel/dma/*.c >$(O)/arch/x86/boot/bzImage
 	modules: ;
 	EOT
 	# Long enough for hunks with context.
@@ -104,7 +106,7 @@ copy_of_us() {
 	rm -rf "$1"/scripts/checks*.d/*
 	sed "s/^sha256:.*/sha256: $(sha256sum <"$deb" | cut -d' ' -f1)/" "$HERE/BASE" >"$1/BASE"
 	: >"$1/series"
-	for f in common debug arm arm-lpae arm-nolpae; do
+	for f in common debug arm arm-lpae arm-nolpae arm64 x86_64; do
 		echo "CONFIG_$(echo $f | tr a-z- A-Z_)=y" >"$1/configs/$f.config"
 	done
 }

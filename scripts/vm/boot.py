@@ -53,19 +53,20 @@ def _check_disks(host, machine):
 
 
 def _check_trace(host, plan, trace):
-    host.case("only_live_mappings_of_machine_memory",
+    host.case("only_live_mappings_of_machine_memory" if trace.tells_mappings
+              else "only_memory_of_the_machine",
               "; ".join(trace.problems) + (f"; {trace.hidden} more" if trace.hidden else ""))
     # The regression modules let edu touch what it must not, on purpose.
     faulted = trace.faulted(but=[bdf_of(device) for device in EDUS])
     host.case("no_fault", f"stopped accesses of {' '.join(faulted)}" if faulted else "")
-    if plan.poweroff == "unbind":
+    if plan.poweroff == "unbind" and trace.tells_mappings:
         left = trace.leaked()
         host.case("nothing_left_mapped", f"{left} pages" if left else "")
 
 
 def _describe(result, plan, trace):
     """Adds to each device how its DMA went; returns those that went wrong."""
-    want = "translated" if plan.iommu else "direct"
+    usual = "translated" if plan.translated else "direct"
     for device in plan.devices:
         if device not in SLOTS:
             continue
@@ -78,6 +79,7 @@ def _describe(result, plan, trace):
         row.update(trace.facts(bdf))
         if device in EDUS and row["dma"] == "none":
             continue            # no test used it
+        want = "mixed" if device in plan.mixed else usual
         yield device, "" if row["dma"] == want else f"{row['dma']} instead of {want}"
 
 
@@ -101,7 +103,7 @@ def _boot(plan, machine, kernel):
 
     text = machine.log.read_text(errors="replace")
     result = verdict.judge(text, name, plan.docs, token, end, kunit_of(kernel.out))
-    result.update(kernel=kernel.name, about=plan.about, iommu=plan.iommu,
+    result.update(kernel=kernel.name, about=plan.about, iommu=plan.translated,
                   planned=plan.devices, expected=plan.docs, seconds=round(seconds, 1), log=str(machine.log),
                   qemu=machine.errors.read_text(errors="replace")[-300:])
     look_from_outside(result, machine)
@@ -116,10 +118,11 @@ def _boot(plan, machine, kernel):
 
 def look_from_outside(result, machine):
     plan = machine.plan
-    trace = qemu_trace.Trace(plan.memory).read(machine.trace)
+    trace = qemu_trace.KINDS[machine.arch.iommu](machine.arch.ram_start, plan.memory)
+    trace.read(machine.trace)
     host = Host(result)
     for device, wrong in _describe(result, plan, trace):
         host.case(f"dma_{device}", wrong)
     _check_disks(host, machine)
-    if plan.iommu:
+    if plan.translated:
         _check_trace(host, plan, trace)

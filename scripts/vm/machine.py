@@ -14,7 +14,8 @@ import signal
 import subprocess
 import time
 
-from . import pattern
+from . import pattern, trace
+from .arch import ARM, arch_of
 from .plan import EDUS, FUNCTIONS, SLOTS
 
 QEMU_MIN = (7, 2)
@@ -38,8 +39,8 @@ def tool(name, package):
     return path
 
 
-def qemu():
-    path = tool("qemu-system-arm", "qemu-system-arm")
+def qemu(arch=ARM):
+    path = tool(arch.qemu, arch.package)
     try:
         text = subprocess.run([path, "--version"], capture_output=True, text=True).stdout
     except OSError as e:
@@ -80,13 +81,16 @@ class Machine:
         self.initramfs = initramfs
         self.work = pathlib.Path(work)
         self.work.mkdir(parents=True, exist_ok=True)
-        self.qemu = qemu()
+        self.arch = arch_of(kout)
+        if not self.arch:
+            raise MachineError(f"no kernel was built in {kout}")
+        self.qemu = qemu(self.arch)
         self.log = self.work / "console.log"
         self.trace = self.work / "trace.log"
         self.errors = self.work / "qemu.err"
-        self.zimage = self.kout / "arch/arm/boot/zImage"
-        if not self.zimage.is_file():
-            raise MachineError(f"no kernel was built in {kout} (no {self.zimage.name})")
+        self.kernel = self.kout / self.arch.image
+        if not self.kernel.is_file():
+            raise MachineError(f"no kernel was built in {kout} (no {self.kernel.name})")
 
     def image(self, device):
         return self.work / f"{device}.img"
@@ -157,24 +161,25 @@ class Machine:
         yield from ("-device", f"{model},netdev=n-{device}")
 
     def _machine_type(self):
-        properties = ["virt"]
-        if not kernel_has(self.kout, "CONFIG_ARM_LPAE"):
+        properties = [self.arch.machine]
+        if self.plan.iommu:
+            properties.append(self.arch.iommu_machine)
+        if self.arch is ARM and not kernel_has(self.kout, "CONFIG_ARM_LPAE"):
             properties.append("highmem=off")
-        if self.plan.machine:
-            properties.append(self.plan.machine)
-        return ",".join(properties)
+        properties.append(self.plan.machine)
+        return ",".join(filter(None, properties))
 
     def hardware(self):
         """Machine and devices, but no kernel: what the device tree depends on."""
-        args = ["-cpu", "cortex-a15", "-smp", str(self.plan.cpus),
+        args = ["-cpu", self.arch.cpu, "-smp", str(self.plan.cpus),
                 "-m", str(self.plan.memory), "-accel", "tcg", "-nodefaults",
                 "-display", "none", "-no-reboot"]
-        if self.plan.iommu:
-            args += ["-device", "virtio-iommu-pci,addr=1"]
+        if self.plan.iommu and self.arch.iommu_device:
+            args += ["-device", self.arch.iommu_device]
         for device in self.plan.devices:
             if device in EDUS:
-                # Memory begins at 1 GiB, beyond the 28 bits the device has.
-                wide = "" if self.plan.iommu else ",dma_mask=0xffffffff"
+                # Memory lies beyond the 28 bits the device has.
+                wide = "" if self.plan.translated and device not in self.plan.mixed else ",dma_mask=0xffffffff"
                 multi = ",multifunction=on" if device == "pair0" else ""
                 slot = f"{SLOTS[device]:x}.{FUNCTIONS.get(device, 0)}"
                 args += ["-device", f"edu,addr={slot}{multi}{wide}"]
@@ -188,6 +193,8 @@ class Machine:
         """QEMU's own tree (None), or the path of an edited one."""
         if self.plan.dtb == "coherent":
             return None
+        if not self.arch.device_tree:
+            raise MachineError(f"plan {self.plan.name}: {self.arch.name} has no device tree to edit")
         dtb = self.work / f"{self.plan.dtb}.dtb"
         dtb.unlink(missing_ok=True)
         _run("dump the device tree", self.qemu,
@@ -223,13 +230,13 @@ class Machine:
 
     def command(self, token, dtb):
         events = self.work / "trace.events"
-        events.write_text("virtio_iommu_*\n")
-        cmdline = (f"console=ttyAMA0 loglevel=7 printk.devkmsg=on kunit.autorun=1 "
+        events.write_text("".join(f"{name}\n" for name in trace.EVENTS[self.arch.iommu]))
+        cmdline = (f"console={self.arch.console} loglevel=7 printk.devkmsg=on kunit.autorun=1 "
                    f"dmatest.plan={self.plan.name} dmatest.token={token} "
-                   f"{self.plan.cmdline}").strip()
+                   f"{self.arch.cmdline} {self.plan.cmdline}").strip()
         args = [self.qemu, "-M", self._machine_type(), *self.hardware(),
                 "-serial", f"file:{self.log}", "-monitor", "none",
-                "-kernel", str(self.zimage), "-initrd", str(self.initramfs),
+                "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
                 "-append", cmdline, "-trace", f"events={events}", "-D", str(self.trace)]
         return args + (["-dtb", str(dtb)] if dtb else [])
 

@@ -7,14 +7,18 @@ A plan is scripts/boots/<name>.plan, lines of "key = value":
     devices   in this order, each in the slot SLOTS gives it
     docs      KTAP documents the guest produces, in this order; "@regress" stands
               for the modules that test-modules/regress.list names
-    iommu     yes: behind virtio-iommu; no: none in the machine
+    iommu     yes: behind the machine's IOMMU (arch.py); no: none in the machine;
+              passthrough: there, but the kernel leaves the devices untranslated
+    type      what the kernel has to call the domains, if one of several is
+              wanted (DMA, DMA-FQ)
     dtb       coherent (QEMU's own), noncoherent, window (dma-ranges of the PCI
               host are 4 GiB), ranges (two windows, up to 8 GiB), or pool
               (memory of its own for one device)
     machine   further -M properties
     memory    MiB
     cmdline   further kernel parameters
-    poweroff  unbind (drivers first) or plain
+    poweroff  unbind (drivers first), plain or reboot (which ends QEMU, too)
+    mixed     devices that are translated only some of the time, as the plan wants
     timeout   seconds until the machine counts as hung
     stop      words on the console after which nothing more is to be learned
     quiet     seconds without a word on its console until it counts as hung
@@ -38,12 +42,13 @@ FUNCTIONS = {"pair1": 1}
 EDUS = ("edu", "edu2", "pair0", "pair1")
 
 DEFAULTS = {
-    "about": "", "devices": "", "docs": "", "iommu": "yes", "dtb": "coherent",
-    "machine": "", "memory": "1024", "cmdline": "", "stop": "", "poweroff": "unbind",
+    "about": "", "devices": "", "docs": "", "iommu": "yes", "type": "", "dtb": "coherent",
+    "machine": "", "memory": "1024", "cmdline": "", "stop": "", "mixed": "", "poweroff": "unbind",
     "timeout": "300", "quiet": "45", "cpus": "2", "seed": "20260101",
 }
-CHOICES = {"iommu": ("yes", "no"), "dtb": ("coherent", "noncoherent", "window", "ranges", "pool"),
-           "poweroff": ("unbind", "plain")}
+CHOICES = {"iommu": ("yes", "no", "passthrough"), "type": ("", "DMA", "DMA-FQ"),
+           "dtb": ("coherent", "noncoherent", "window", "ranges", "pool"),
+           "poweroff": ("unbind", "plain", "reboot")}
 WORDS = re.compile(r"[A-Za-z0-9_@=.,:\- ]*\Z")
 
 
@@ -84,10 +89,14 @@ class Plan:
         self.name = name
         self.about = values["about"]
         self.devices = values["devices"].split()
+        self.mixed = values["mixed"].split()
         self.docs = []
         for doc in values["docs"].split():
             self.docs += regress_modules() if doc == "@regress" else [doc]
-        self.iommu = values["iommu"] == "yes"
+        self.iommu = values["iommu"] != "no"
+        self.translated = values["iommu"] == "yes"
+        self.types = {"no": "none", "passthrough": "identity"}.get(
+            values["iommu"], values["type"] or "DMA DMA-FQ")
         self.dtb = values["dtb"]
         self.machine = values["machine"]
         self.memory = int(values["memory"])
@@ -98,7 +107,7 @@ class Plan:
         self.timeout = int(values["timeout"])
         self.quiet = int(values["quiet"])
         self.seed = int(values["seed"])
-        unknown = [d for d in self.devices if d not in DEVICES]
+        unknown = [d for d in self.devices + self.mixed if d not in DEVICES]
         if unknown:
             raise PlanError(f"{path}: no such device: {' '.join(unknown)}")
 
@@ -106,7 +115,7 @@ class Plan:
         """What /init sources."""
         return (f"devices='{' '.join(self.devices)}'\n"
                 f"docs='{' '.join(self.docs)}'\n"
-                f"iommu={'yes' if self.iommu else 'no'}\n"
+                f"types='{self.types}'\n"
                 f"poweroff={self.poweroff}\n"
                 f"seed={self.seed}\n")
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the devices really did, from QEMU's own trace of its virtio-iommu.
+"""What the devices really did, from QEMU's own trace of its IOMMU.
 
 The guest cannot lie here: QEMU prints an event for each address a device puts
-on the bus.
+on the bus. virtio-iommu also tells each mapping:
 
     virtio_iommu_switch_address_space  translation for a device goes on or off
     virtio_iommu_map, _unmap_done      the page tables, as the device sees them
@@ -13,14 +13,32 @@ on the bus.
 A translate without a translate_out is an access to the MSI doorbell (which is
 never mapped), or one that passed untranslated, or a fault. While translation
 is off for a device its accesses make no event at all.
+
+The SMMUv3 and the intel-iommu read page tables that the guest keeps in its
+memory: there is no event for a mapping, only what came of an access.
+
+    smmuv3_translate_success           an access, and where it went
+    smmuv3_translate_bypass, _disable  one that passed untranslated
+    smmuv3_record_event                one that was stopped (or a command)
+    vtd_switch_address_space           translation for a device goes on or off
+    vtd_dmar_translate                 an access, and where it went
+    vtd_translate_pt                   ... namely nowhere else, the next event says
+    vtd_dmar_fault                     an access that was stopped
+    vtd_dmar_enable                    the whole unit goes on or off
 """
 
 import re
 
 PAGE = 4096
-RAM_START = 0x40000000
 
-_EVENTS = {
+# What QEMU is asked to trace, by the names arch.py has.
+EVENTS = {
+    "virtio-iommu": ["virtio_iommu_*"],
+    "smmuv3": ["smmuv3_translate_*", "smmuv3_record_event"],
+    "intel-iommu": ["vtd_switch_address_space", "vtd_dmar_*", "vtd_translate_pt"],
+}
+
+_VIRTIO = {
     "virtio_iommu_attach": re.compile(r"domain=(\d+) endpoint=(\d+)"),
     "virtio_iommu_map": re.compile(
         r"domain=(\d+) virt_start=(\w+) virt_end=(\w+) phys_start=(\w+) flags=(\d+)"),
@@ -35,6 +53,21 @@ _EVENTS = {
     "virtio_iommu_put_domain": re.compile(r"Free domain=(\d+)"),
     "virtio_iommu_device_reset": re.compile(r"reset"),
 }
+_SMMUV3 = {
+    "smmuv3_translate_success": re.compile(r"sid=(\w+) iova=(\w+) translated=(\w+)"),
+    "smmuv3_translate_bypass": re.compile(r"sid=(\w+) "),
+    "smmuv3_translate_disable": re.compile(r"sid=(\w+) "),
+    "smmuv3_translate_abort": re.compile(r"sid=(\w+) "),
+    "smmuv3_record_event": re.compile(r"(\w+) sid=(\w+)"),
+}
+_VTD = {
+    "vtd_switch_address_space": re.compile(
+        r"Device (\w+):(\w+)\.(\d) switching address space \(iommu enabled=(\d)\)"),
+    "vtd_dmar_translate": re.compile(r"dev (\w+):(\w+)\.(\w+) iova (\w+) -> gpa (\w+)"),
+    "vtd_translate_pt": re.compile(r"source id (\w+), iova (\w+)"),
+    "vtd_dmar_fault": re.compile(r"sid (\w+) fault (\d+) addr (\w+)"),
+    "vtd_dmar_enable": re.compile(r"enable (\d)"),
+}
 _MSI_REGION = 1
 MAX_EXAMPLES = 5
 
@@ -46,6 +79,8 @@ class Endpoint:
         self.sid = sid
         self.domain = None
         self.on = False
+        self.was_on = False     # at any time
+        self.was_off = False    # in one domain after one where it was on
         self.accesses = 0       # all but those to the MSI doorbell
         self.translated = 0
         self.doorbells = 0
@@ -60,12 +95,17 @@ class Endpoint:
 
 
 class Trace:
-    def __init__(self, ram_mib):
-        self.ram_end = RAM_START + ram_mib * 1024 * 1024
+    """What is told of every IOMMU. Its events, by name, and a method for each:
+    the name without @prefix."""
+
+    events = {}
+    prefix = ""
+    tells_mappings = False
+
+    def __init__(self, ram_start, ram_mib):
+        self.ram_start = ram_start
+        self.ram_end = ram_start + ram_mib * 1024 * 1024
         self.endpoints = {}
-        self.tables = {}        # domain -> {page: physical page}
-        self.over = False       # the driver of the IOMMU let go of it
-        self.left = 0           # pages mapped in domains that were freed
         self.problems = []      # sentences
         self.hidden = 0
 
@@ -78,13 +118,71 @@ class Trace:
         else:
             self.hidden += 1
 
+    def is_memory(self, first, last):
+        return self.ram_start <= first <= last < self.ram_end
+
+    def read(self, path):
+        with open(path, errors="replace") as f:
+            for line in f:
+                name, _, rest = line.partition(" ")
+                pattern = self.events.get(name)
+                if not pattern:
+                    continue
+                found = pattern.search(rest)
+                if not found:
+                    raise ValueError(f"{path}: QEMU's trace has an unknown form: {line.strip()}")
+                getattr(self, name[len(self.prefix):])(*found.groups())
+        return self
+
+    def way(self, bdf, moved):
+        """How a device's @moved bytes went: translated, direct, mixed or none.
+
+        A translation covers at most one page, so fewer translations than pages
+        moved means that some went past the IOMMU.
+        """
+        e = next((e for e in self.endpoints.values() if e.bdf() == bdf), None)
+        if e is None or not e.translated and not e.accesses:
+            return "direct" if moved else "none"
+        if e.translated + e.faults == e.accesses and e.on and e.translated * PAGE >= moved:
+            return "mixed" if e.was_off else "translated"
+        return "mixed" if e.translated else "direct"
+
+    def faulted(self, but=()):
+        """PCI addresses of the devices with stopped accesses, except those in @but."""
+        return [e.bdf() for e in self.endpoints.values() if e.faults and e.bdf() not in but]
+
+    def facts(self, bdf):
+        for e in self.endpoints.values():
+            if e.bdf() == bdf:
+                return {"translations": e.translated, "accesses": e.accesses,
+                        "doorbells": e.doorbells, "maps": e.maps, "unmaps": e.unmaps, "faults": e.faults,
+                        "highest": e.highest}
+        return {}
+
+
+class VirtioTrace(Trace):
+    events = _VIRTIO
+    prefix = "virtio_iommu_"
+    tells_mappings = True
+
+    def __init__(self, *ram):
+        super().__init__(*ram)
+        self.tables = {}        # domain -> {page: physical page}
+        self.over = False       # the driver of the IOMMU let go of it
+        self.left = 0           # pages mapped in domains that were freed
+
     def _users(self, domain):
         return [e for e in self.endpoints.values() if e.domain == domain]
 
-    # ---- one method an event ----
+    def leaked(self):
+        """Pages still mapped for a device at the end."""
+        return self.left + sum(len(t) for t in self.tables.values())
 
     def attach(self, domain, sid):
-        self.endpoint(int(sid)).domain = int(domain)
+        e = self.endpoint(int(sid))
+        # Off and on again within an attach is how QEMU changes the domain.
+        e.was_off |= e.was_on and not e.on
+        e.domain = int(domain)
         self.over = False
 
     def device_reset(self):
@@ -97,6 +195,7 @@ class Trace:
         sid = int(bus, 16) << 8 | int(slot, 16) << 3 | int(fn)
         if not self.over:       # at the machine's end everything goes off
             self.endpoint(sid).on = on == "1"
+            self.endpoint(sid).was_on |= on == "1"
 
     def fill_resv_property(self, sid, kind, start, end):
         if int(kind) == _MSI_REGION:
@@ -105,7 +204,7 @@ class Trace:
     def map(self, domain, first, last, phys, _flags):
         domain, first, last, phys = int(domain), int(first, 16), int(last, 16), int(phys, 16)
         table = self.tables.setdefault(domain, {})
-        if not RAM_START <= phys <= phys + last - first < self.ram_end:
+        if not self.is_memory(phys, phys + last - first):
             self.problem(f"mapped {first:#x} to {phys:#x}, which is not memory of the machine")
         if first == 0:
             self.problem("mapped address 0")
@@ -145,46 +244,82 @@ class Trace:
     def report_fault(self, sid):
         self.endpoint(int(sid)).faults += 1
 
-    # ---- the whole ----
 
-    def read(self, path):
-        with open(path, errors="replace") as f:
-            for line in f:
-                name, _, rest = line.partition(" ")
-                pattern = _EVENTS.get(name)
-                if not pattern:
-                    continue
-                found = pattern.search(rest)
-                if not found:
-                    raise ValueError(f"{path}: QEMU's trace has an unknown form: {line.strip()}")
-                getattr(self, name[len("virtio_iommu_"):])(*found.groups())
-        return self
+class WalkTrace(Trace):
+    """An IOMMU that reads page tables in the guest's memory."""
 
-    def leaked(self):
-        """Pages still mapped for a device at the end."""
-        return self.left + sum(len(t) for t in self.tables.values())
+    doorbell = range(0)         # where MSI go once they are translated
 
-    def way(self, bdf, moved):
-        """How a device's @moved bytes went: translated, direct, mixed or none.
+    def passed(self, sid):
+        self.endpoint(sid).accesses += 1
 
-        A translation covers at most one page, so fewer translations than pages
-        moved means that some went past the IOMMU.
-        """
-        e = next((e for e in self.endpoints.values() if e.bdf() == bdf), None)
-        if e is None or not e.translated and not e.accesses:
-            return "direct" if moved else "none"
-        if e.translated + e.faults == e.accesses and e.on and e.translated * PAGE >= moved:
-            return "translated"
-        return "mixed" if e.translated else "direct"
+    def reached(self, sid, addr, phys):
+        e = self.endpoint(sid)
+        if phys in self.doorbell:
+            e.doorbells += 1
+            return
+        e.accesses += 1
+        e.translated += 1
+        e.highest = max(e.highest, addr)
+        if not self.is_memory(phys, phys):
+            self.problem(f"{e.bdf()} reached {phys:#x} at {addr:#x}, which is not memory")
+        if addr < PAGE:
+            self.problem(f"{e.bdf()} used address {addr:#x}")
 
-    def faulted(self, but=()):
-        """PCI addresses of the devices with stopped accesses, except those in @but."""
-        return [e.bdf() for e in self.endpoints.values() if e.faults and e.bdf() not in but]
+    def stopped(self, sid):
+        e = self.endpoint(sid)
+        e.accesses += 1
+        e.faults += 1
 
-    def facts(self, bdf):
-        for e in self.endpoints.values():
-            if e.bdf() == bdf:
-                return {"translations": e.translated, "accesses": e.accesses,
-                        "doorbells": e.doorbells, "maps": e.maps, "unmaps": e.unmaps, "faults": e.faults,
-                        "highest": e.highest}
-        return {}
+
+class Smmuv3Trace(WalkTrace):
+    events = _SMMUV3
+    prefix = "smmuv3_"
+    doorbell = range(0x08090040, 0x08090044)    # GITS_TRANSLATER of the virt machine
+
+    def translate_success(self, sid, addr, phys):
+        self.endpoint(int(sid, 0)).on = True
+        self.reached(int(sid, 0), int(addr, 16), int(phys, 16))
+
+    def translate_bypass(self, sid):
+        self.passed(int(sid, 0))
+
+    translate_disable = translate_bypass
+
+    def translate_abort(self, sid):
+        self.stopped(int(sid, 0))
+
+    def record_event(self, kind, sid):
+        # Faults and bad configurations of a device.
+        if kind.removeprefix("SMMU_EVT_").startswith(("F_", "C_")):
+            self.stopped(int(sid, 0))
+
+
+class VtdTrace(WalkTrace):
+    events = _VTD
+    prefix = "vtd_"
+
+    def __init__(self, *ram):
+        super().__init__(*ram)
+        self.over = False       # the unit was turned off, as a shutdown does
+
+    def dmar_enable(self, on):
+        self.over = on == "0"
+
+    def switch_address_space(self, bus, slot, fn, on):
+        sid = int(bus, 16) << 8 | int(slot, 16) << 3 | int(fn)
+        if not self.over:
+            self.endpoint(sid).on = on == "1"
+
+    def dmar_translate(self, bus, slot, fn, addr, phys):
+        sid = int(bus, 16) << 8 | int(slot, 16) << 3 | int(fn, 16)
+        self.reached(sid, int(addr, 16), int(phys, 16))
+
+    def translate_pt(self, sid, _addr):
+        self.passed(int(sid, 16))
+
+    def dmar_fault(self, sid, _kind, _addr):
+        self.stopped(int(sid, 16))
+
+
+KINDS = {"virtio-iommu": VirtioTrace, "smmuv3": Smmuv3Trace, "intel-iommu": VtdTrace}

@@ -14,8 +14,10 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+from vm.arch import ARCHES  # noqa: E402
 from vm.machine import Machine, MachineError, qemu  # noqa: E402
 from vm.plan import Plan, PlanError, all_plans  # noqa: E402
+from tally import tally  # noqa: E402
 
 FALSE_QEMU = """#!/bin/sh
 case "$*" in *--version*) echo "QEMU emulator version ${FALSE_VERSION:-7.2.22}"; exit;; esac
@@ -31,12 +33,13 @@ class Place:
         self.dir = tempfile.TemporaryDirectory()
         self.path = pathlib.Path(self.dir.name)
         (self.path / "bin").mkdir()
-        fake = self.path / "bin" / "qemu-system-arm"
-        fake.write_text(FALSE_QEMU % does)
-        fake.chmod(0o755)
-        zimage = self.path / "out/arch/arm/boot/zImage"
-        zimage.parent.mkdir(parents=True)
-        zimage.touch()
+        for arch in ARCHES:
+            fake = self.path / "bin" / arch.qemu
+            fake.write_text(FALSE_QEMU % does)
+            fake.chmod(0o755)
+            image = self.path / "out" / arch.image
+            image.parent.mkdir(parents=True)
+            image.touch()
         (self.path / "out/.config").write_text("\nCONFIG_ARM_LPAE=y\n")
         (self.path / "p.plan").write_text(plan)
         self.pid_file = self.path / "pid"
@@ -52,7 +55,9 @@ class Place:
         os.environ.update(self.old)
         self.dir.cleanup()
 
-    def machine(self):
+    def machine(self, config=None):
+        if config:
+            (self.path / "out/.config").write_text(config)
         return Machine(Plan("p", self.path), self.path / "out", "x.cpio", self.path / "work")
 
     def qemu_is_gone(self):
@@ -94,6 +99,25 @@ def no_kernel():
         return refused(p.machine, "no kernel was built")
 
 
+def no_kernel_of_this_architecture():
+    with Place() as p:
+        (p.path / "out/arch/arm64/boot/Image").unlink()
+        return refused(lambda: p.machine("CONFIG_ARM64=y\n"), "no kernel was built")
+
+
+def hardware_of(config, plan, present, absent=()):
+    """Words that QEMU's command line must have, and those it must not."""
+    with Place(plan=plan) as p:
+        said = " ".join(p.machine(config).command("00", None))
+        wrong = [w for w in present if w not in said] + [f"no {w}" for w in absent if w in said]
+        return f"{', '.join(wrong)}: {said}" if wrong else ""
+
+
+def no_tree_to_edit():
+    with Place(plan="docs = x\ndtb = noncoherent\n") as p:
+        return refused(p.machine("CONFIG_X86_64=y\n").device_tree, "has no device tree to edit")
+
+
 def ends(does, want, plan="docs = x\n"):
     with Place(does, plan) as p:
         got = p.machine().run("00")
@@ -126,6 +150,16 @@ def plan_refused(text, words):
         return refused(lambda: Plan("p", p.path), words, PlanError)
 
 
+def plan_types():
+    """What the guest is told to expect of the domains."""
+    for text, want in (("", "DMA DMA-FQ"), ("type = DMA-FQ\n", "DMA-FQ"), ("iommu = no\n", "none"),
+                       ("iommu = passthrough\n", "identity")):
+        with Place(plan=text) as p:
+            if f"types='{want}'\n" not in Plan("p", p.path).guest_file():
+                return f"not {want} with '{text}'"
+    return ""
+
+
 def plans_are_good():
     names = [plan.name for plan in all_plans()]
     return "" if "coherent" in names and len(names) > 5 else f"plans: {names}"
@@ -135,6 +169,30 @@ TESTS = {
     "qemu_missing": missing,
     "qemu_too_old": too_old,
     "no_kernel": no_kernel,
+    "no_kernel_of_this_architecture": no_kernel_of_this_architecture,
+    "arm": lambda: hardware_of("CONFIG_ARM=y\nCONFIG_ARM_LPAE=y\n", "docs = x\n",
+                               ["qemu-system-arm -M virt ", "virtio-iommu-pci", "ttyAMA0", "zImage"]),
+    "arm_without_lpae": lambda: hardware_of("CONFIG_ARM=y\n", "docs = x\n",
+                                            ["-M virt,highmem=off "]),
+    "arm64": lambda: hardware_of("CONFIG_ARM64=y\n", "docs = x\n",
+                                 ["qemu-system-aarch64 -M virt,gic-version=3,iommu=smmuv3 ", "/Image "],
+                                 ["virtio-iommu"]),
+    "arm64_without_iommu": lambda: hardware_of("CONFIG_ARM64=y\n", "docs = x\niommu = no\n",
+                                               ["-M virt,gic-version=3 "], ["smmuv3"]),
+    "x86_64": lambda: hardware_of(
+        "CONFIG_X86_64=y\n", "docs = x\n",
+        ["qemu-system-x86_64 -M q35,kernel-irqchip=split ", "-device intel-iommu,intremap=on",
+         "intel_iommu=on", "ttyS0", "bzImage"]),
+    "x86_64_without_iommu": lambda: hardware_of("CONFIG_X86_64=y\n", "docs = x\niommu = no\n",
+                                                ["-M q35 "], ["-device intel-iommu"]),
+    "x86_64_has_no_tree": no_tree_to_edit,
+    "edu_untranslated_is_wide": lambda: hardware_of(
+        "CONFIG_ARM=y\n", "docs = x\ndevices = edu\niommu = passthrough\n",
+        ["virtio-iommu-pci", "edu,addr=3,dma_mask=0xffffffff"]),
+    "edu_translated_at_times_is_wide": lambda: hardware_of(
+        "CONFIG_ARM=y\n", "docs = x\ndevices = edu\nmixed = edu\n", ["dma_mask=0xffffffff"]),
+    "edu_translated_is_not_wide": lambda: hardware_of(
+        "CONFIG_ARM=y\n", "docs = x\ndevices = edu\n", ["edu,addr=3"], ["dma_mask"]),
     "qemu_ends": lambda: ends("exit 0", ("exit", 0)),
     "qemu_fails": lambda: ends("exit 3", ("exit", 3)),
     "qemu_dies": lambda: ends("kill -SEGV $$", ("signal", 11)),
@@ -145,23 +203,14 @@ TESTS = {
     "plan_with_unknown_key": lambda: plan_refused("dosc = x\n", "no such setting"),
     "plan_with_unknown_device": lambda: plan_refused("devices = nvmf\n", "no such device: nvmf"),
     "plan_with_wrong_choice": lambda: plan_refused("dtb = wet\n", "dtb is one of"),
+    "plan_with_unknown_device_mixed": lambda: plan_refused("mixed = nvmf\n", "no such device: nvmf"),
+    "plan_with_unknown_type": lambda: plan_refused("type = lazy\n", "type is one of"),
     "plan_with_shell_in_it": lambda: plan_refused("docs = $(reboot)\n", "odd character"),
     "plan_missing": lambda: refused(lambda: Plan("nosuch"), "no such plan", PlanError),
+    "plan_types": plan_types,
     "plans_are_good": plans_are_good,
 }
 
 
-def main():
-    bad = 0
-    for name, test in TESTS.items():
-        try:
-            wrong = test()
-        except Exception as e:          # a test that cannot run has failed
-            wrong = f"{type(e).__name__}: {e}"
-        bad += bool(wrong)
-        print(f"not ok machine.{name} # {wrong}" if wrong else f"ok machine.{name}", flush=True)
-    sys.exit(bad > 0)
-
-
 if __name__ == "__main__":
-    main()
+    tally("machine", TESTS)

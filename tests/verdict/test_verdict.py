@@ -14,6 +14,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 from vm import pattern, trace, verdict  # noqa: E402
+from tally import tally  # noqa: E402
 
 KUNIT = None
 GOOD = """\
@@ -203,7 +204,7 @@ def traced(old="", new=""):
     with tempfile.NamedTemporaryFile("w") as f:
         f.write(TRACE.replace(old, new, 1) if old else TRACE)
         f.flush()
-        return trace.Trace(1024).read(f.name)
+        return trace.VirtioTrace(0x40000000, 1024).read(f.name)
 
 
 def way(want, old="", new="", moved=4096, bdf="0000:00:02.0"):
@@ -245,6 +246,14 @@ TESTS.update({
     "trace_switched_off": lambda: way(
         "mixed", trace_line("unmap_done"),
         trace_line("switch_address").replace("enabled=1", "enabled=0")),
+    "trace_switched_off_in_between": lambda: way(
+        "mixed", trace_line("unmap_done"), trace_line("unmap_done") +
+        trace_line("attach") + trace_line("switch_address").replace("enabled=1", "enabled=0") +
+        trace_line("attach") + trace_line("switch_address")),
+    "trace_switched_off_by_an_attach": lambda: way(
+        "translated", trace_line("unmap_done"), trace_line("unmap_done") +
+        trace_line("attach") + trace_line("switch_address").replace("enabled=1", "enabled=0") +
+        trace_line("switch_address") + trace_line("attach")),
     "trace_switched_off_at_the_end": lambda: way(
         "translated", trace_line("unmap_done"), trace_line("unmap_done") +
         "virtio_iommu_device_reset reset!\n" +
@@ -310,15 +319,7 @@ def main():
     if len(sys.argv) != 2 or not pathlib.Path(sys.argv[1]).is_file():
         sys.exit(__doc__.strip())
     KUNIT = pathlib.Path(sys.argv[1])
-    bad = 0
-    for name, test in TESTS.items():
-        try:
-            wrong = test()
-        except Exception as e:          # a test that cannot run has failed
-            wrong = f"{type(e).__name__}: {e}"
-        bad += bool(wrong)
-        print(f"not ok verdict.{name} # {wrong}" if wrong else f"ok verdict.{name}")
-    sys.exit(bad > 0)
+    tally("verdict", TESTS)
 
 
 if __name__ == "__main__":
