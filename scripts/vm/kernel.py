@@ -31,7 +31,7 @@ def _run(*args):
     return done.stdout.split("\n")[0]
 
 
-def prepare(state, config="arm-lpae"):
+def prepare(state, config="arm-lpae", fragments=()):
     """Build (or find built) the kernel of a state and pack its initramfs."""
     initramfs = TOP / "scripts" / "initramfs"
     if os.environ.get("KERNEL_OUT"):
@@ -39,7 +39,7 @@ def prepare(state, config="arm-lpae"):
         kernel = Kernel(f"own-{out.name}", out)
         _run(initramfs, kernel.name, out)
     else:
-        name = f"{state.replace(':', '-')}-{config}"
-        out = _run(TOP / "scripts" / "kbuild", state, config, "--", initramfs, name)
+        name = "-".join([state.replace(":", "-"), config, *fragments])
+        out = _run(TOP / "scripts" / "kbuild", state, config, *fragments, "--", initramfs, name)
         kernel = Kernel(name, out)
     return kernel

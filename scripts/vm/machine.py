@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 from . import pattern, trace
@@ -24,8 +25,38 @@ FS_MIB = 48
 FS_BLOCKS = (1, 7, 2049, 12288)  # of f0..f3 and g0..g3, as in guest/init
 FS_UUID = "6e766d65-0000-4000-8000-000000000001"
 PCI_NODE = "/pcie@10000000"
-POOL = 0x50000000
-POOL_PHANDLE = "dadada"
+
+
+def _reserved(compatible, address, size, *more):
+    """Memory that is set aside; the phandle f000 stands for it."""
+    node = f"/reserved-memory/pool@{address}"
+    return [
+        f"-p -c DTB /reserved-memory {node}",
+        "-t x DTB /reserved-memory #address-cells 2",
+        "-t x DTB /reserved-memory #size-cells 2",
+        "-t bx DTB /reserved-memory ranges",
+        f"-t s DTB {node} compatible {compatible}",
+        f"-t x DTB {node} reg 0 {address} 0 {size}",
+        f"-t x DTB {node} phandle f000",
+        *(line.replace("POOL", node) for line in more),
+    ]
+
+
+# What fdtput is called with. dma-ranges: PCI address (3 cells), CPU's (2), size (2).
+DTB_EDITS = {
+    "noncoherent": [f"-d DTB {PCI_NODE} dma-coherent"],
+    # All of 4 GiB, one-to-one.
+    "window": [f"-t x DTB {PCI_NODE} dma-ranges 2000000 0 0 0 0 1 0"],
+    # 64 MiB, a hole of 64 MiB, and on to 8 GiB.
+    "ranges": [f"-t x DTB {PCI_NODE} dma-ranges 2000000 0 0 0 0 0 4000000 "
+               "2000000 0 8000000 0 8000000 1 f8000000"],
+    # 1 MiB at 1.25 GiB that Linux leaves alone, and a node that refers to it.
+    "pool": _reserved("shared-dma-pool", "50000000", "100000", "-t bx DTB POOL no-map",
+                      "-c DTB /dmatest-pool", "-t x DTB /dmatest-pool memory-region f000"),
+    # 64 MiB that the devices below the PCI host have to bounce through.
+    "restricted": _reserved("restricted-dma-pool", "60000000", "4000000",
+                            f"-t x DTB {PCI_NODE} memory-region f000"),
+}
 
 
 class MachineError(Exception):
@@ -69,9 +100,14 @@ def _run(what, *args, **more):
     return done.stdout
 
 
+# Loaded before there are threads: between fork and exec nothing may take a lock.
+_LIBC = ctypes.CDLL(None)
+# Set to end all machines of this process.
+STOPPING = threading.Event()
+
+
 def _die_with_parent():
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(1, signal.SIGKILL)       # PR_SET_PDEATHSIG
+    _LIBC.prctl(1, signal.SIGKILL)      # PR_SET_PDEATHSIG
 
 
 class Machine:
@@ -199,34 +235,10 @@ class Machine:
         dtb.unlink(missing_ok=True)
         _run("dump the device tree", self.qemu,
              "-M", f"{self._machine_type()},dumpdtb={dtb}", *self.hardware())
-        edits = {
-            "noncoherent": [["-d", str(dtb), PCI_NODE, "dma-coherent"]],
-            # All of 4 GiB, one-to-one: PCI address (3 cells), CPU's (2), size (2).
-            "window": [["-t", "x", str(dtb), PCI_NODE, "dma-ranges",
-                        "2000000", "0", "0", "0", "0", "1", "0"]],
-            # 64 MiB, a hole of 64 MiB, and on to 8 GiB.
-            "ranges": [["-t", "x", str(dtb), PCI_NODE, "dma-ranges",
-                        "2000000", "0", "0", "0", "0", "0", "4000000",
-                        "2000000", "0", "8000000", "0", "8000000", "1", "f8000000"]],
-            "pool": self._pool(str(dtb)),
-        }[self.plan.dtb]
-        for edit in edits:
-            _run("edit the device tree", tool("fdtput", "device-tree-compiler"), *edit)
+        for edit in DTB_EDITS[self.plan.dtb]:
+            _run("edit the device tree", tool("fdtput", "device-tree-compiler"),
+                 *[str(dtb) if word == "DTB" else word for word in edit.split()])
         return dtb
-
-    @staticmethod
-    def _pool(dtb):
-        """1 MiB at 1.25 GiB that Linux leaves alone, and a node that refers to it."""
-        top, pool, user = "/reserved-memory", f"/reserved-memory/pool@{POOL:x}", "/dmatest-pool"
-        yield ["-p", "-c", dtb, pool, user]
-        for cells in ("#address-cells", "#size-cells"):
-            yield ["-t", "x", dtb, top, cells, "2"]
-        yield ["-t", "bx", dtb, top, "ranges"]
-        yield ["-t", "s", dtb, pool, "compatible", "shared-dma-pool"]
-        yield ["-t", "x", dtb, pool, "reg", "0", f"{POOL:x}", "0", "100000"]
-        yield ["-t", "bx", dtb, pool, "no-map"]
-        yield ["-t", "x", dtb, pool, "phandle", POOL_PHANDLE]
-        yield ["-t", "x", dtb, user, "memory-region", POOL_PHANDLE]
 
     def command(self, token, dtb):
         events = self.work / "trace.events"
@@ -266,6 +278,8 @@ class Machine:
         start = spoke = time.monotonic()
         said = 0
         while vm.poll() is None:
+            if STOPPING.is_set():
+                raise MachineError("another boot was interrupted or could not be made")
             now, size = time.monotonic(), self.log.stat().st_size
             if size != said:
                 said, spoke = size, now

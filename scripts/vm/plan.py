@@ -12,8 +12,9 @@ A plan is scripts/boots/<name>.plan, lines of "key = value":
     type      what the kernel has to call the domains, if one of several is
               wanted (DMA, DMA-FQ)
     dtb       coherent (QEMU's own), noncoherent, window (dma-ranges of the PCI
-              host are 4 GiB), ranges (two windows, up to 8 GiB), or pool
-              (memory of its own for one device)
+              host are 4 GiB), ranges (two windows, up to 8 GiB), pool (memory of
+              its own for one device), or restricted (a pool that all devices of
+              the PCI host must use)
     machine   further -M properties
     memory    MiB
     cmdline   further kernel parameters
@@ -47,7 +48,7 @@ DEFAULTS = {
     "timeout": "300", "quiet": "45", "cpus": "2", "seed": "20260101",
 }
 CHOICES = {"iommu": ("yes", "no", "passthrough"), "type": ("", "DMA", "DMA-FQ"),
-           "dtb": ("coherent", "noncoherent", "window", "ranges", "pool"),
+           "dtb": ("coherent", "noncoherent", "window", "ranges", "pool", "restricted"),
            "poweroff": ("unbind", "plain", "reboot")}
 WORDS = re.compile(r"[A-Za-z0-9_@=.,:\- ]*\Z")
 

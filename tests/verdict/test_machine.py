@@ -14,14 +14,15 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+from vm import boot  # noqa: E402
 from vm.arch import ARCHES  # noqa: E402
-from vm.machine import Machine, MachineError, qemu  # noqa: E402
+from vm.machine import STOPPING, Machine, MachineError, qemu  # noqa: E402
 from vm.plan import Plan, PlanError, all_plans  # noqa: E402
 from tally import tally  # noqa: E402
 
 FALSE_QEMU = """#!/bin/sh
 case "$*" in *--version*) echo "QEMU emulator version ${FALSE_VERSION:-7.2.22}"; exit;; esac
-echo $$ >"$FALSE_PID"
+echo $$ >>"$FALSE_PID"
 %s
 """
 
@@ -61,16 +62,20 @@ class Place:
         return Machine(Plan("p", self.path), self.path / "out", "x.cpio", self.path / "work")
 
     def qemu_is_gone(self):
-        pid = int(self.pid_file.read_text())
-        for _ in range(50):
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                return True
-            if "\nState:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text():
-                return True
-            time.sleep(0.1)
-        return False
+        """All that were started."""
+        return all(gone(int(pid)) for pid in self.pid_file.read_text().split())
+
+
+def gone(pid):
+    for _ in range(50):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        if "\nState:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text():
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def refused(call, words, kind=MachineError):
@@ -145,6 +150,55 @@ def interrupted(how):
         return "" if p.qemu_is_gone() else "QEMU is still there"
 
 
+def several(order):
+    """Boots side by side are told in the order of the plans."""
+    waits = {"a": 0.4, "b": 0, "c": 0.1}
+    old, boot.boot = boot.boot, lambda name, _: time.sleep(waits[name]) or name
+    try:
+        got = list(boot.boot_all(order, None))
+    finally:
+        boot.boot = old
+    return "" if got == list(order) else f"{got}"
+
+
+def several_one_fails():
+    """One that cannot be made ends the others."""
+    def one(name, _):
+        if name == "bad":
+            raise MachineError("no kernel was built")
+        return p.machine().run("00")
+    with Place("exec sleep 60") as p:
+        old, boot.boot = boot.boot, one
+        start = time.monotonic()
+        try:
+            wrong = refused(lambda: list(boot.boot_all(("bad", "good"), None)), "no kernel was built")
+        finally:
+            boot.boot = old
+            STOPPING.clear()
+        if time.monotonic() - start > 20:
+            return "it waited for the others"
+        return wrong or ("" if not p.pid_file.exists() or p.qemu_is_gone() else "QEMU is still there")
+
+
+def several_interrupted(how):
+    with Place("sleep 60 & wait") as p:
+        child = subprocess.Popen(
+            [sys.executable, "-c",
+             "import sys; sys.path.insert(0, sys.argv[1])\n"
+             "from vm import boot; from vm.machine import Machine; from vm.plan import Plan\n"
+             "boot.boot = lambda name, _: Machine(Plan('p', sys.argv[2]), sys.argv[2] + '/out', 'x',\n"
+             "                                    sys.argv[2] + '/' + name).run('00')\n"
+             "list(boot.boot_all(('a', 'b', 'c'), None))",
+             sys.path[0], str(p.path)], stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            if p.pid_file.exists() and p.pid_file.read_text().strip():
+                break
+            time.sleep(0.1)
+        child.send_signal(how)
+        child.wait(20)
+        return "" if p.qemu_is_gone() else "QEMU is still there"
+
+
 def plan_refused(text, words):
     with Place(plan=text) as p:
         return refused(lambda: Plan("p", p.path), words, PlanError)
@@ -200,6 +254,10 @@ TESTS = {
     "qemu_is_silent": lambda: ends("exec sleep 60", "timeout", "docs = x\nquiet = 1\n"),
     "ctrl_c_ends_qemu": lambda: interrupted(signal.SIGINT),
     "killed_parent_ends_qemu": lambda: interrupted(signal.SIGKILL),
+    "several_in_order": lambda: several("abc"),
+    "several_and_one_fails": several_one_fails,
+    "several_ctrl_c_ends_qemu": lambda: several_interrupted(signal.SIGINT),
+    "several_killed_parent_ends_qemu": lambda: several_interrupted(signal.SIGKILL),
     "plan_with_unknown_key": lambda: plan_refused("dosc = x\n", "no such setting"),
     "plan_with_unknown_device": lambda: plan_refused("devices = nvmf\n", "no such device: nvmf"),
     "plan_with_wrong_choice": lambda: plan_refused("dtb = wet\n", "dtb is one of"),
