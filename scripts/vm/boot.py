@@ -87,7 +87,7 @@ def _describe(result, plan, trace):
 def boot(name, kernel):
     """Run plan @name; the result is also build/report/<kernel>-<name>.json."""
     plan = Plan(name)
-    machine = Machine(plan, kernel.out, kernel.initramfs, BUILD / "boots" / kernel.name / name)
+    machine = Machine(plan, kernel.copy, kernel.initramfs, BUILD / "boots" / kernel.name / name)
     with open(machine.work / ".lock", "w") as lock:     # two runs take turns
         fcntl.flock(lock, fcntl.LOCK_EX)
         return _boot(plan, machine, kernel)

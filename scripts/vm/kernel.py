@@ -22,6 +22,8 @@ class Kernel:
         self.name = name
         self.out = pathlib.Path(out)
         self.initramfs = BUILD / "guest" / name / "initramfs.cpio"
+        # Image and configuration, as they were when the initramfs was made.
+        self.copy = BUILD / "guest" / name / "kernel"
 
 
 def _run(*args):
