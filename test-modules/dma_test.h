@@ -14,6 +14,7 @@
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/highmem.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
@@ -264,6 +265,16 @@ static inline long dt_free_memory(void)
 
 	si_meminfo(&si);
 	return si.freeram;
+}
+
+/* Open a file of init's: the threads of the cases have an empty root directory. */
+static inline struct file *dt_open(const char *path, int flags)
+{
+	struct file *file = ERR_PTR(-ENOENT);
+
+	scoped_with_init_fs()
+		file = filp_open(path, flags, 0);
+	return file;
 }
 
 /*

@@ -439,7 +439,7 @@ static void d31_one_sync_for_a_list(struct kunit *test)
 
 static bool lazy_is_asked_for(void)
 {
-	struct file *file = filp_open("/proc/cmdline", O_RDONLY, 0);
+	struct file *file = dt_open("/proc/cmdline", O_RDONLY);
 	char line[512];
 	loff_t pos = 0;
 	ssize_t n;

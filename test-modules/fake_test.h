@@ -168,7 +168,7 @@ static inline void fk_read_type(struct fake_dev *fake, char *buf, size_t size)
 	buf[0] = 0;
 	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/type",
 		 iommu_group_id(fake_device(fake)->iommu_group));
-	file = filp_open(path, O_RDONLY, 0);
+	file = dt_open(path, O_RDONLY);
 	if (IS_ERR(file))
 		return;
 	n = kernel_read(file, buf, size - 1, &pos);
@@ -186,7 +186,7 @@ static inline ssize_t fk_write_type(struct fake_dev *fake, const char *type)
 
 	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/type",
 		 iommu_group_id(fake_device(fake)->iommu_group));
-	file = filp_open(path, O_WRONLY, 0);
+	file = dt_open(path, O_WRONLY);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	n = kernel_write(file, type, strlen(type), &pos);
