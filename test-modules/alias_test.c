@@ -15,12 +15,11 @@
  * found.
  */
 
-#include <linux/anon_inodes.h>
 #include <linux/dma-map-ops.h>
-#include <linux/file.h>
 
 #include "dma_test.h"
 #include "ptwalk.h"
+#include "user_map.h"
 
 #define MAX_PAGES	(SZ_1M / PAGE_SIZE)
 #define STALE_PAGES	64
@@ -78,6 +77,7 @@ struct search {
 };
 
 struct buf {
+	struct device *dev;
 	void *cpu;
 	dma_addr_t addr;
 	size_t size;
@@ -169,6 +169,7 @@ static int open_files(struct kunit_suite *suite)
 	unsigned long kb;
 	loff_t pos = 0;
 
+	um_suite_init();
 	if (!buf)
 		return -ENOMEM;
 	file = filp_open("/proc/meminfo", O_RDONLY, 0);
@@ -193,6 +194,7 @@ static void close_files(struct kunit_suite *suite)
 		filp_close(pages_file, NULL);
 	if (total_file)
 		filp_close(total_file, NULL);
+	um_suite_exit();
 }
 
 /* The value of a counter; -1 if the kernel has none. debugfs wants user memory. */
@@ -229,6 +231,7 @@ static void buf_alloc(struct kunit *test, struct buf *b,
 	struct dt_ctx *ctx = test->priv;
 
 	b->kind = kind;
+	b->dev = ctx->dev;
 	b->size = size;
 	b->pages = size >> PAGE_SHIFT;
 	b->cpu = dma_alloc_attrs(ctx->dev, size, &b->addr, kind->gfp,
@@ -411,47 +414,31 @@ static void r004_1_atomic(struct kunit *test)
 				(int)(SZ_128K >> PAGE_SHIFT));
 }
 
-struct user_map {
-	struct device *dev;
-	struct buf *buf;
-};
-
-static int user_map_mmap(struct file *file, struct vm_area_struct *vma)
+static int buf_mmap(struct vm_area_struct *vma, void *data)
 {
-	struct user_map *m = file->private_data;
+	struct buf *b = data;
 
-	return dma_mmap_attrs(m->dev, vma, m->buf->cpu, m->buf->addr,
-			      m->buf->size, m->buf->kind->attrs);
+	return dma_mmap_attrs(b->dev, vma, b->cpu, b->addr, b->size,
+			      b->kind->attrs);
 }
-
-static const struct file_operations user_map_fops = {
-	.owner = THIS_MODULE,
-	.mmap = user_map_mmap,
-};
 
 static void user_mapping_of(struct kunit *test, const struct kind *k)
 {
 	int before = counter(test, pages_file);
-	struct dt_ctx *ctx = test->priv;
 	struct search *s = search_new(test);
 	struct buf b;
-	struct user_map m = { .dev = ctx->dev, .buf = &b };
+	struct um_request r = { .mmap = buf_mmap, .data = &b };
 	unsigned long uaddr;
-	struct file *file;
 
 	buf_alloc(test, &b, k, SZ_64K);
 	buf_search(test, &b, s);
-	file = anon_inode_getfile("alias_test", &user_map_fops, &m, O_RDWR);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
-	uaddr = kunit_vm_mmap(test, file, 0, b.size, PROT_READ | PROT_WRITE,
-			      MAP_SHARED, 0);
-	fput(file);
+	uaddr = um_map(test, &r, 0, b.pages);
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(uaddr), "%s: %ld", k->name,
 			       (long)uaddr);
 	search_run(test, s, uaddr);
 	expect_no_conflict(test, s, k->name, b.size,
 			   counter(test, pages_file) - before);
-	KUNIT_EXPECT_EQ(test, 0, vm_munmap(uaddr, b.size));
+	um_unmap(test, uaddr, b.pages);
 	buf_free(test, &b);
 	search_end(s);
 }

@@ -12,15 +12,12 @@
  * right: the unpatched kernel turns up stack contents as page pointers here.
  */
 
-#include <linux/anon_inodes.h>
 #include <linux/dma-map-ops.h>
-#include <linux/file.h>
-#include <linux/fs.h>
-#include <linux/mman.h>
 #include <linux/scatterlist.h>
 #include <linux/uaccess.h>
 
 #include "dma_test.h"
+#include "user_map.h"
 
 #define GUARD	0xa5
 
@@ -62,6 +59,7 @@ static const size_t atomic_sizes[] = {
 };
 
 struct buf {
+	struct device *dev;
 	void *cpu;
 	dma_addr_t addr;
 	size_t size;
@@ -75,6 +73,7 @@ static void buf_alloc(struct kunit *test, struct buf *b,
 	struct dt_ctx *ctx = test->priv;
 
 	b->kind = kind;
+	b->dev = ctx->dev;
 	b->size = size;
 	b->pages = PAGE_ALIGN(size) >> PAGE_SHIFT;
 	b->cpu = dma_alloc_attrs(ctx->dev, size, &b->addr, kind->gfp,
@@ -245,53 +244,21 @@ static void d3_no_mapping_sgtable(struct kunit *test)
 		   ARRAY_SIZE(sizes));
 }
 
-struct user_map {
-	struct device *dev;
-	struct buf *buf;
-	int ret;
-};
-
-static int user_map_mmap(struct file *file, struct vm_area_struct *vma)
+static int buf_mmap(struct vm_area_struct *vma, void *data)
 {
-	struct user_map *m = file->private_data;
+	struct buf *b = data;
 
-	m->ret = dma_mmap_attrs(m->dev, vma, m->buf->cpu, m->buf->addr,
-				m->buf->size, m->buf->kind->attrs);
-	return m->ret;
+	return dma_mmap_attrs(b->dev, vma, b->cpu, b->addr, b->size,
+			      b->kind->attrs);
 }
-
-static const struct file_operations user_map_fops = {
-	.owner = THIS_MODULE,
-	.mmap = user_map_mmap,
-};
 
 /* Map @count pages from page @first on into a user address space of ours. */
 static unsigned long user_map(struct kunit *test, struct buf *b,
 			      unsigned int first, unsigned int count)
 {
-	struct dt_ctx *ctx = test->priv;
-	struct user_map m = { .dev = ctx->dev, .buf = b, .ret = 1 };
-	unsigned long uaddr;
-	struct file *file;
+	struct um_request r = { .mmap = buf_mmap, .data = b };
 
-	file = anon_inode_getfile("dma_coherent_test", &user_map_fops, &m,
-				  O_RDWR);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
-	uaddr = kunit_vm_mmap(test, file, 0, (unsigned long)count << PAGE_SHIFT,
-			      PROT_READ | PROT_WRITE, MAP_SHARED,
-			      (unsigned long)first << PAGE_SHIFT);
-	/* m.ret is 1 if the request never came as far as our mmap(). */
-	KUNIT_EXPECT_LE(test, m.ret, 0);
-	/* The mapping keeps the file; nothing but mmap() uses its data. */
-	fput(file);
-	return uaddr;
-}
-
-static void user_unmap(struct kunit *test, unsigned long uaddr,
-		       unsigned int count)
-{
-	KUNIT_EXPECT_EQ(test, 0, vm_munmap(uaddr,
-					   (unsigned long)count << PAGE_SHIFT));
+	return um_map(test, &r, first, count);
 }
 
 static void expect_no_user_map(struct kunit *test, struct buf *b,
@@ -303,7 +270,7 @@ static void expect_no_user_map(struct kunit *test, struct buf *b,
 			    "%s: pages %u+%u of %u", b->kind->name, first,
 			    count, b->pages);
 	if (!IS_ERR_VALUE(uaddr))
-		user_unmap(test, uaddr, count);
+		um_unmap(test, uaddr, count);
 }
 
 /* What the user reads or writes at @uaddr is what is in @pages. */
@@ -347,13 +314,13 @@ static void mmap_of(struct kunit *test, const struct kind *kind)
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(uaddr), "%s: error %ld",
 			       kind->name, (long)uaddr);
 	expect_same_memory(test, pages, uaddr, 5, 40);
-	user_unmap(test, uaddr, 5);
+	um_unmap(test, uaddr, 5);
 
 	uaddr = user_map(test, &b, 2, 2);
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(uaddr), "%s: error %ld",
 			       kind->name, (long)uaddr);
 	expect_same_memory(test, pages + 2, uaddr, 2, 50);
-	user_unmap(test, uaddr, 2);
+	um_unmap(test, uaddr, 2);
 
 	expect_no_user_map(test, &b, 0, 6);
 	expect_no_user_map(test, &b, 4, 2);
@@ -678,6 +645,17 @@ static void d5_atomic_map_failure(struct kunit *test)
 	}
 }
 
+static int suite_init(struct kunit_suite *suite)
+{
+	um_suite_init();
+	return dt_fail_quietly(suite);
+}
+
+static void suite_exit(struct kunit_suite *suite)
+{
+	um_suite_exit();
+}
+
 static struct kunit_case dma_coherent_cases[] = {
 	DT_CASE(d1_coherent_multi_page),
 	DT_CASE(d1_atomic_multi_page),
@@ -699,7 +677,8 @@ static struct kunit_case dma_coherent_cases[] = {
 
 static struct kunit_suite dma_coherent_suite = {
 	.name = "dma_coherent_test",
-	.suite_init = dt_fail_quietly,
+	.suite_init = suite_init,
+	.suite_exit = suite_exit,
 	.init = dt_init,
 	.exit = dt_exit,
 	.test_cases = dma_coherent_cases,
