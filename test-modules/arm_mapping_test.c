@@ -165,29 +165,6 @@ static void attach(struct kunit *test, struct attached *a)
 	KUNIT_EXPECT_EQ(test, 0, edu_irq_on(ctx->edu));
 }
 
-/* A page into the device, and out again next to where it was. */
-static void expect_data(struct kunit *test, struct iommu_domain *domain)
-{
-	struct dt_ctx *ctx = test->priv;
-	struct page *page = dt_alloc_pages(test, GFP_KERNEL, 0);
-	u8 *mem = page_address(page);
-	dma_addr_t addr;
-
-	dt_fill(mem, SZ_1K, 1);
-	addr = dma_map_page(ctx->dev, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
-	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(ctx->dev, addr));
-	if (domain)
-		KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, addr),
-				page_to_phys(page));
-	KUNIT_EXPECT_EQ(test, 0, edu_dma_to_device(ctx->edu, addr, 0, SZ_1K));
-	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, addr + SZ_2K, 0,
-						     SZ_1K));
-	dma_unmap_page(ctx->dev, addr, PAGE_SIZE, DMA_BIDIRECTIONAL);
-	if (domain)
-		KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, addr), 0);
-	KUNIT_EXPECT_EQ(test, dt_check(mem + SZ_2K, SZ_1K, 1), SZ_1K);
-}
-
 /* The device is as it was before, and its transfers arrive. */
 static void expect_default(struct kunit *test, struct attached *a)
 {
@@ -199,7 +176,7 @@ static void expect_default(struct kunit *test, struct attached *a)
 	KUNIT_EXPECT_PTR_EQ(test, iommu_get_domain_for_dev(ctx->dev),
 			    a->domain_before);
 	restore(test, a);
-	expect_data(test, ctx->domain);
+	dt_expect_data(test, ctx->edu, ctx->domain, 1);
 }
 
 static void detach(struct kunit *test, struct attached *a)
@@ -229,7 +206,7 @@ static void attach_and_detach(struct kunit *test)
 			page_to_phys(page));
 	KUNIT_EXPECT_NE(test, dt_phys(ctx, addr), page_to_phys(page));
 	dma_unmap_page(ctx->dev, addr, PAGE_SIZE, DMA_TO_DEVICE);
-	expect_data(test, a.mapping->domain);
+	dt_expect_data(test, ctx->edu, a.mapping->domain, 1);
 	detach(test, &a);
 }
 
@@ -323,7 +300,7 @@ static void d22_bad_unmap_in_mapping(struct kunit *test)
 					0);
 		}
 	}
-	expect_data(test, a.mapping->domain);
+	dt_expect_data(test, ctx->edu, a.mapping->domain, 1);
 	detach(test, &a);
 	if (!ops)
 		kunit_skip(test, "no allocator of the architecture's own here");
@@ -355,7 +332,7 @@ static void d41_detach_leaves_no_reference(struct kunit *test)
 		refs = kref_read(&a.arch->kref);
 	restore(test, &a);
 	KUNIT_EXPECT_EQ(test, refs, 0);
-	expect_data(test, ctx->domain);
+	dt_expect_data(test, ctx->edu, ctx->domain, 1);
 }
 #else
 #define SKIPPED(name)							\

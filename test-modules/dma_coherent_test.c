@@ -197,21 +197,11 @@ static void expect_sgtable(struct kunit *test, struct buf *b,
 			    b->kind->name, b->size);
 }
 
-static struct page **page_array(struct kunit *test)
-{
-	struct page **pages;
-
-	pages = kunit_kcalloc(test, SZ_1M >> PAGE_SHIFT, sizeof(*pages),
-			      GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, pages);
-	return pages;
-}
-
 static void sgtable_of(struct kunit *test, const struct kind *k,
 		       unsigned int nkinds, const size_t *sz,
 		       unsigned int nsizes)
 {
-	struct page **pages = page_array(test);
+	struct page **pages = dt_page_array(test, SZ_1M >> PAGE_SHIFT);
 	unsigned int i, j;
 	struct buf b;
 
@@ -303,7 +293,7 @@ static void expect_same_memory(struct kunit *test, struct page **pages,
 
 static void mmap_of(struct kunit *test, const struct kind *kind)
 {
-	struct page **pages = page_array(test);
+	struct page **pages = dt_page_array(test, SZ_1M >> PAGE_SHIFT);
 	unsigned long uaddr;
 	struct buf b;
 
@@ -361,7 +351,7 @@ static void d3_no_mapping_mmap(struct kunit *test)
  */
 static void d3_no_mapping_dirty(struct kunit *test)
 {
-	struct page **pages = page_array(test);
+	struct page **pages = dt_page_array(test, SZ_1M >> PAGE_SHIFT);
 	struct dt_ctx *ctx = test->priv;
 	unsigned int i, j;
 	struct buf b;
@@ -459,7 +449,7 @@ static void dirty_free_memory(struct kunit *test, size_t size)
 static void x1_no_mapping_zeroed(struct kunit *test)
 {
 	static const size_t sz[] = { SZ_4K, SZ_64K, SZ_1M };
-	struct page **pages = page_array(test);
+	struct page **pages = dt_page_array(test, SZ_1M >> PAGE_SHIFT);
 	unsigned int i, j;
 	struct buf b;
 
@@ -485,8 +475,8 @@ static void x1_no_mapping_zeroed(struct kunit *test)
  */
 static void no_mapping_side_by_side(struct kunit *test)
 {
-	struct page **pages = page_array(test);
-	struct page **seen = page_array(test);
+	struct page **pages = dt_page_array(test, SZ_1M >> PAGE_SHIFT);
+	struct page **seen = dt_page_array(test, SZ_1M >> PAGE_SHIFT);
 	unsigned int i, j, n = 0;
 	struct buf b[4];
 

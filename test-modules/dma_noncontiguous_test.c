@@ -94,15 +94,6 @@ static void nc_parts(struct kunit *test, struct nc *nc, struct page **pages)
 	}
 }
 
-static struct page **page_array(struct kunit *test)
-{
-	struct page **pages = kunit_kcalloc(test, PAGES, sizeof(*pages),
-					    GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, pages);
-	return pages;
-}
-
 static void nc_alloc(struct kunit *test, struct nc *nc, unsigned long attrs)
 {
 	struct dt_ctx *ctx = test->priv;
@@ -124,7 +115,7 @@ static void nc_free(struct nc *nc)
 
 static void x4_noncontiguous_attributes(struct kunit *test)
 {
-	struct page **pages = page_array(test);
+	struct page **pages = dt_page_array(test, PAGES);
 	unsigned int i;
 	struct nc nc;
 
@@ -138,7 +129,7 @@ static void x4_noncontiguous_attributes(struct kunit *test)
 
 static void x4_noncontiguous_mmap(struct kunit *test)
 {
-	struct page **pages = page_array(test);
+	struct page **pages = dt_page_array(test, PAGES);
 	struct nc nc;
 
 	nc_alloc(test, &nc, 0);
@@ -202,7 +193,7 @@ static void x4_noncontiguous_zeroed(struct kunit *test)
 
 static void d25_pages_mmap(struct kunit *test)
 {
-	struct page **pages = page_array(test);
+	struct page **pages = dt_page_array(test, PAGES);
 	struct dt_ctx *ctx = test->priv;
 	struct nc nc = { .dev = ctx->dev, .size = SIZE };
 	dma_addr_t addr;

@@ -47,34 +47,13 @@ static void leave(struct kunit *test, struct edu *edu)
 	KUNIT_ASSERT_EQ(test, 0, edu_irq_on(edu));
 }
 
-/* A page into the device and out again, next to where it was. */
-static void expect_data(struct kunit *test, struct edu *edu,
-			struct iommu_domain *domain, unsigned int seed)
-{
-	struct device *dev = edu_dev(edu);
-	struct page *page = dt_alloc_pages(test, GFP_KERNEL, 0);
-	u8 *mem = page_address(page);
-	dma_addr_t addr;
-
-	dt_fill(mem, LEN, seed);
-	addr = dma_map_page(dev, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
-	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(dev, addr));
-	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, addr),
-			page_to_phys(page));
-	KUNIT_EXPECT_EQ(test, 0, edu_dma_to_device(edu, addr, 0, LEN));
-	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(edu, addr + SZ_2K, 0, LEN));
-	dma_unmap_page(dev, addr, PAGE_SIZE, DMA_BIDIRECTIONAL);
-	KUNIT_EXPECT_EQ(test, dt_check(mem, LEN, seed), LEN);
-	KUNIT_EXPECT_EQ(test, dt_check(mem + SZ_2K, LEN, seed), LEN);
-}
-
 static void expect_default(struct kunit *test)
 {
 	struct dt_ctx *ctx = test->priv;
 
 	KUNIT_EXPECT_PTR_EQ(test, iommu_get_domain_for_dev(ctx->dev),
 			    ctx->domain);
-	expect_data(test, ctx->edu, ctx->domain, 90);
+	dt_expect_data(test, ctx->edu, ctx->domain, 90);
 }
 
 /* Another edu device in another group; the case is skipped without one. */
@@ -168,13 +147,13 @@ static void transfers_in_a_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, edu_irq_is_msi(ctx->edu), msi);
 	KUNIT_EXPECT_EQ(test, 0, edu_factorial(ctx->edu, 5, &result));
 	KUNIT_EXPECT_EQ(test, result, 120);
-	expect_data(test, ctx->edu, dma_space_domain(space), 1);
+	dt_expect_data(test, ctx->edu, dma_space_domain(space), 1);
 	leave(test, ctx->edu);
 	expect_default(test);
 	/* Once more, for what the first time left behind. */
 	enter(test, space, ctx->edu);
 	dma_space_put(space);
-	expect_data(test, ctx->edu, dma_space_domain(space), 2);
+	dt_expect_data(test, ctx->edu, dma_space_domain(space), 2);
 	leave(test, ctx->edu);
 	expect_default(test);
 	be_together(test, &l);
@@ -229,7 +208,7 @@ static void spaces_are_apart(struct kunit *test)
 
 	be_alone(test, &l);
 	/* Something for the device to write. */
-	expect_data(test, ctx->edu, ctx->domain, 4);
+	dt_expect_data(test, ctx->edu, ctx->domain, 4);
 	enter(test, space, ctx->edu);
 	addr = dma_map_page(ctx->dev, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
 	KUNIT_EXPECT_EQ(test, 0, dma_mapping_error(ctx->dev, addr));
@@ -382,15 +361,15 @@ static void group_of_two_functions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, device_attach(dev), 1);
 	other = edu_find(dev);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, other);
-	expect_data(test, ctx->edu, domain, 6);
-	expect_data(test, other, domain, 7);
+	dt_expect_data(test, ctx->edu, domain, 6);
+	dt_expect_data(test, other, domain, 7);
 	/* It asks as well. */
 	edu_irq_off(other);
 	KUNIT_EXPECT_EQ(test, 0, dma_space_attach(space, dev));
 	KUNIT_EXPECT_EQ(test, 0, edu_irq_on(other));
 	leave(test, ctx->edu);
-	expect_data(test, ctx->edu, domain, 8);
-	expect_data(test, other, domain, 9);
+	dt_expect_data(test, ctx->edu, domain, 8);
+	dt_expect_data(test, other, domain, 9);
 	edu_put(other);
 	/* It forgets to leave. */
 	edu_irq_off(ctx->edu);
@@ -443,7 +422,7 @@ static void attached_for_drivers_to_come(struct kunit *test)
 		edu_put(ctx->edu);
 		ctx->edu = edu_find(ctx->dev);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->edu);
-		expect_data(test, ctx->edu, dma_space_domain(space), 10);
+		dt_expect_data(test, ctx->edu, dma_space_domain(space), 10);
 		device_release_driver(ctx->dev);
 	}
 	dma_space_detach(ctx->dev);
@@ -485,12 +464,7 @@ static void one_to_one(struct kunit *test)
 	leave(test, ctx->edu);
 	dma_space_put(space);
 }
-#else
-static void no_spaces_here(struct kunit *test)
-{
-	kunit_skip(test, "this kernel has no address spaces to attach");
-}
-#endif
+#endif /* HAVE_DMA_SPACE */
 
 static struct kunit_case dma_space_cases[] = {
 #ifdef HAVE_DMA_SPACE

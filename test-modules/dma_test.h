@@ -128,6 +128,13 @@ static inline void dt_exit(struct kunit *test)
 	edu_put(ctx->edu);
 }
 
+#ifndef HAVE_DMA_SPACE
+static inline void no_spaces_here(struct kunit *test)
+{
+	kunit_skip(test, "this kernel has no address spaces to attach");
+}
+#endif
+
 #define DT_CASE(name)		KUNIT_CASE_PARAM(name, dt_gen_params)
 #define DT_CASE_SLOW(name)	KUNIT_CASE_PARAM_ATTR(name, dt_gen_params, \
 					((struct kunit_attributes) { \
@@ -242,6 +249,16 @@ static inline struct page *dt_alloc_pages(struct kunit *test, gfp_t gfp,
 	return p->page;
 }
 
+static inline struct page **dt_page_array(struct kunit *test,
+					  unsigned int count)
+{
+	struct page **pages = kunit_kcalloc(test, count, sizeof(*pages),
+					    GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	return pages;
+}
+
 /* Whether the range is zero, looked at page by page through the CPU. */
 static inline bool dt_pages_are_zero(struct page **pages, unsigned int count)
 {
@@ -256,6 +273,35 @@ static inline bool dt_pages_are_zero(struct page **pages, unsigned int count)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * A page into the device and out again, next to where it was, in @domain (NULL:
+ * mapped directly).
+ */
+static inline void dt_expect_data(struct kunit *test, struct edu *edu,
+				  struct iommu_domain *domain,
+				  unsigned int seed)
+{
+	struct device *dev = edu_dev(edu);
+	struct page *page = dt_alloc_pages(test, GFP_KERNEL, 0);
+	u8 *mem = page_address(page);
+	dma_addr_t addr;
+
+	dt_fill(mem, SZ_1K, seed);
+	addr = dma_map_page(dev, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(dev, addr));
+	if (domain)
+		KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, addr),
+				page_to_phys(page));
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_to_device(edu, addr, 0, SZ_1K));
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(edu, addr + SZ_2K, 0,
+						     SZ_1K));
+	dma_unmap_page(dev, addr, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	if (domain)
+		KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, addr), 0);
+	KUNIT_EXPECT_EQ(test, dt_check(mem, SZ_1K, seed), SZ_1K);
+	KUNIT_EXPECT_EQ(test, dt_check(mem + SZ_2K, SZ_1K, seed), SZ_1K);
 }
 
 /* Free memory in pages; per-CPU lists make it wobble by a few hundred. */

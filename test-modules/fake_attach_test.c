@@ -417,12 +417,7 @@ static void group_is_changed_at_once(struct kunit *test)
 	expect_at(test, a, &before);
 	expect_at(test, b, &before);
 }
-#else
-static void no_spaces_here(struct kunit *test)
-{
-	kunit_skip(test, "this kernel has no address spaces to attach");
-}
-#endif
+#endif /* HAVE_DMA_SPACE */
 
 static struct kunit_case fake_attach_cases[] = {
 #ifdef HAVE_DMA_SPACE

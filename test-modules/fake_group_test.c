@@ -350,12 +350,7 @@ static void device_is_removed_while_attached(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&fake_iommu(0)->domains),
 			fk(test)->domains[0] + 1);
 }
-#else
-static void no_spaces_here(struct kunit *test)
-{
-	kunit_skip(test, "this kernel has no address spaces to attach");
-}
-#endif
+#endif /* HAVE_DMA_SPACE */
 
 static struct kunit_case fake_group_cases[] = {
 #ifdef HAVE_DMA_SPACE

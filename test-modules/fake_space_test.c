@@ -623,12 +623,7 @@ static void no_region_without_memory(struct kunit *test)
 	}
 	KUNIT_EXPECT_FALSE(test, failed);
 }
-#else
-static void no_spaces_here(struct kunit *test)
-{
-	kunit_skip(test, "this kernel has no address spaces to attach");
-}
-#endif
+#endif /* HAVE_DMA_SPACE */
 
 static struct kunit_case fake_space_cases[] = {
 #ifdef HAVE_DMA_SPACE

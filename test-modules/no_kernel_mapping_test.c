@@ -81,15 +81,6 @@ static void buf_free(struct buf *b)
 	dma_free_attrs(b->dev, b->size, b->cookie, b->addr, b->kind->attrs);
 }
 
-static struct page **page_array(struct kunit *test)
-{
-	struct page **pages = kunit_kcalloc(test, MAX_PAGES, sizeof(*pages),
-					    GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, pages);
-	return pages;
-}
-
 /* An IOMMU does not translate what is in the device's own pool. */
 static phys_addr_t buf_phys(struct dt_ctx *ctx, dma_addr_t addr)
 {
@@ -266,7 +257,7 @@ static const size_t sizes[] = { SZ_4K, 5000, 5 * SZ_4K, SZ_64K, SZ_1M + SZ_4K };
 
 static void x6_r003_2_cookie_is_opaque(struct kunit *test)
 {
-	struct page **pages = page_array(test);
+	struct page **pages = dt_page_array(test, MAX_PAGES);
 	unsigned int i, j;
 	struct buf b;
 
@@ -285,7 +276,7 @@ static void x6_r003_2_cookie_is_opaque(struct kunit *test)
 /* Every part of five pages, with the pages and the protection it must have. */
 static void parts_of(struct kunit *test, const struct kind *k)
 {
-	struct page **pages = page_array(test);
+	struct page **pages = dt_page_array(test, MAX_PAGES);
 	unsigned int first, count;
 	unsigned long uaddr;
 	struct buf b;
@@ -437,7 +428,7 @@ static void x1_x6_old_data_is_gone(struct kunit *test)
 static unsigned int low_pages(struct kunit *test, const struct kind *k,
 			      size_t size)
 {
-	struct page **pages = page_array(test);
+	struct page **pages = dt_page_array(test, MAX_PAGES);
 	unsigned int i, low = 0;
 	struct buf b;
 
@@ -476,7 +467,7 @@ static void x6_r003_4_highmem_is_used(struct kunit *test)
 
 static void x6_r003_5_large_chunks(struct kunit *test)
 {
-	struct page **pages = page_array(test);
+	struct page **pages = dt_page_array(test, MAX_PAGES);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -640,7 +631,7 @@ static void x6_device_pool_parts(struct kunit *test)
 
 static void x6_device_pool_sgtable(struct kunit *test)
 {
-	struct page **pages = page_array(test);
+	struct page **pages = dt_page_array(test, MAX_PAGES);
 	unsigned int i;
 	struct buf b;
 
