@@ -461,10 +461,12 @@ static void r004_1_stale_kmap(struct kunit *test)
 	};
 	int before = counter(test, pages_file);
 	struct search *s = search_new(test);
-	struct page *pages[STALE_PAGES];
-	struct buf b[STALE_PAGES];
+	struct page **pages = dt_page_array(test, STALE_PAGES);
+	struct buf *b = kunit_kcalloc(test, STALE_PAGES, sizeof(*b),
+				      GFP_KERNEL);
 	unsigned int i;
 
+	KUNIT_ASSERT_NOT_NULL(test, b);
 	if (!totalhigh_pages())
 		kunit_skip(test, "this machine has no highmem");
 	for (i = 0; i < STALE_PAGES; i++) {
