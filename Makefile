@@ -23,7 +23,7 @@ help:
 	@echo 'Logs are in build/logs.'
 
 deps:
-	@scripts/deps
+	@scripts/deps arm64
 
 tree:
 	@scripts/deps
@@ -47,11 +47,11 @@ compare:
 	@scripts/compare
 
 check:
-	@scripts/deps
+	@scripts/deps arm64
 	@scripts/check
 
 check-full:
-	@scripts/deps
+	@scripts/deps arm64 x86_64
 	@scripts/check --full
 
 clean:
