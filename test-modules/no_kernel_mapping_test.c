@@ -616,7 +616,7 @@ static void need_pool(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, ctx->dev->dma_mem);
 }
 
-static void x6_device_pool_parts(struct kunit *test)
+static void d28_x6_device_pool_parts(struct kunit *test)
 {
 	unsigned int i;
 
@@ -677,7 +677,7 @@ static struct kunit_case no_kernel_mapping_cases[] = {
 	DT_CASE(x6_r003_4_highmem_is_used),
 	DT_CASE(x6_r003_5_large_chunks),
 	DT_CASE_SLOW(x1_x6_old_data_is_gone),
-	DT_CASE(x6_device_pool_parts),
+	DT_CASE(d28_x6_device_pool_parts),
 	DT_CASE(x6_device_pool_sgtable),
 	DT_CASE(x6_device_pool_old_data_is_gone),
 	{}
