@@ -217,7 +217,7 @@ class Machine:
                 # Memory lies beyond the 28 bits the device has.
                 wide = "" if self.plan.translated and device not in self.plan.mixed else ",dma_mask=0xffffffff"
                 multi = ",multifunction=on" if device == "pair0" else ""
-                slot = f"{SLOTS[device]:x}.{FUNCTIONS.get(device, 0)}"
+                slot = f"{SLOTS[device]:x}" + (f".{FUNCTIONS[device]}" if device in FUNCTIONS else "")
                 args += ["-device", f"edu,addr={slot}{multi}{wide}"]
             elif device in ("vnet", "e1000e", "peer"):
                 args += self._card(device)

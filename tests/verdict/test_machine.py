@@ -16,8 +16,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 from vm import boot  # noqa: E402
 from vm.arch import ARCHES  # noqa: E402
-from vm.machine import STOPPING, Machine, MachineError, qemu  # noqa: E402
-from vm.plan import Plan, PlanError, all_plans  # noqa: E402
+from vm.machine import DTB_EDITS, STOPPING, Machine, MachineError, qemu  # noqa: E402
+from vm.plan import CHOICES, Plan, PlanError, all_plans  # noqa: E402
 from tally import tally  # noqa: E402
 
 FALSE_QEMU = """#!/bin/sh
@@ -204,6 +204,12 @@ def plan_refused(text, words):
         return refused(lambda: Plan("p", p.path), words, PlanError)
 
 
+def each_tree_is_made():
+    """What a plan may ask for is what there are edits for."""
+    made, wanted = {"coherent", *DTB_EDITS}, set(CHOICES["dtb"])
+    return f"{made ^ wanted}" if made != wanted else ""
+
+
 def plan_types():
     """What the guest is told to expect of the domains."""
     for text, want in (("", "DMA DMA-FQ"), ("type = DMA-FQ\n", "DMA-FQ"), ("iommu = no\n", "none"),
@@ -240,6 +246,10 @@ TESTS = {
     "x86_64_without_iommu": lambda: hardware_of("CONFIG_X86_64=y\n", "docs = x\niommu = no\n",
                                                 ["-M q35 "], ["-device intel-iommu"]),
     "x86_64_has_no_tree": no_tree_to_edit,
+    "two_functions_of_one_device": lambda: hardware_of(
+        "CONFIG_ARM=y\n", "docs = x\ndevices = edu2 pair0 pair1\n",
+        ["edu,addr=8 ", "edu,addr=9,multifunction=on ", "edu,addr=9.1 "]),
+    "each_tree_is_made": each_tree_is_made,
     "edu_untranslated_is_wide": lambda: hardware_of(
         "CONFIG_ARM=y\n", "docs = x\ndevices = edu\niommu = passthrough\n",
         ["virtio-iommu-pci", "edu,addr=3,dma_mask=0xffffffff"]),
