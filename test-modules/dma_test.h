@@ -276,9 +276,11 @@ static inline bool dt_pages_are_zero(struct page **pages, unsigned int count)
 }
 
 /*
- * A page into the device and out again, next to where it was, in @domain (NULL:
- * mapped directly).
+ * DT_LEN bytes into the device and out again, next to where they were, in
+ * @domain (NULL: mapped directly). The device keeps them.
  */
+#define DT_LEN	2000
+
 static inline void dt_expect_data(struct kunit *test, struct edu *edu,
 				  struct iommu_domain *domain,
 				  unsigned int seed)
@@ -288,20 +290,20 @@ static inline void dt_expect_data(struct kunit *test, struct edu *edu,
 	u8 *mem = page_address(page);
 	dma_addr_t addr;
 
-	dt_fill(mem, SZ_1K, seed);
+	dt_fill(mem, DT_LEN, seed);
 	addr = dma_map_page(dev, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
 	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(dev, addr));
 	if (domain)
 		KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, addr),
 				page_to_phys(page));
-	KUNIT_EXPECT_EQ(test, 0, edu_dma_to_device(edu, addr, 0, SZ_1K));
+	KUNIT_EXPECT_EQ(test, 0, edu_dma_to_device(edu, addr, 0, DT_LEN));
 	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(edu, addr + SZ_2K, 0,
-						     SZ_1K));
+						     DT_LEN));
 	dma_unmap_page(dev, addr, PAGE_SIZE, DMA_BIDIRECTIONAL);
 	if (domain)
 		KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, addr), 0);
-	KUNIT_EXPECT_EQ(test, dt_check(mem, SZ_1K, seed), SZ_1K);
-	KUNIT_EXPECT_EQ(test, dt_check(mem + SZ_2K, SZ_1K, seed), SZ_1K);
+	KUNIT_EXPECT_EQ(test, dt_check(mem, DT_LEN, seed), DT_LEN);
+	KUNIT_EXPECT_EQ(test, dt_check(mem + SZ_2K, DT_LEN, seed), DT_LEN);
 }
 
 /* Free memory in pages; per-CPU lists make it wobble by a few hundred. */
