@@ -317,8 +317,9 @@ static void two_devices_see_one_binding(struct kunit *test)
 	enter(test, space, ctx->edu);
 	enter(test, space, other);
 	dt_fill(mem, LEN, 5);
-	addr = dma_map_page(ctx->dev, page, 0, 2 * PAGE_SIZE, DMA_BIDIRECTIONAL);
-	KUNIT_EXPECT_EQ(test, 0, dma_mapping_error(ctx->dev, addr));
+	addr = dma_map_page(edu_dev(other), page, 0, 2 * PAGE_SIZE,
+			    DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, 0, dma_mapping_error(edu_dev(other), addr));
 	/* In by one, out by the other, and back. */
 	KUNIT_EXPECT_EQ(test, 0, edu_dma_to_device(other, addr, 0, LEN));
 	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(other, addr + SZ_2K, 0,
