@@ -9,7 +9,8 @@
  * Lifetime: a mapping is freed with its last reference, which arm_iommu_
  * release_mapping() drops. An attached device has one as well. A device that its
  * driver leaves attached is detached from the space by devres, and from the
- * mapping when the driver core tears the DMA configuration down, after that.
+ * mapping when the driver core tears the DMA configuration down, after that, or
+ * when it is attached again.
  *
  * Everything here may sleep. dev->archdata.mapping is for the one who attaches
  * and detaches the device.
@@ -96,6 +97,23 @@ void arm_iommu_release_mapping(struct dma_iommu_mapping *mapping)
 }
 EXPORT_SYMBOL_GPL(arm_iommu_release_mapping);
 
+/*
+ * If a driver goes, or a component of it does not get ready, and leaves the
+ * device attached, then devres takes it out of the space, and says so. What the
+ * mapping knows of it has to go, too: before the next driver comes, or the same
+ * one tries again.
+ */
+void arm_iommu_forget_mapping(struct device *dev)
+{
+	struct dma_iommu_mapping *mapping = to_dma_iommu_mapping(dev);
+
+	if (!mapping || (dev->iommu && dev->iommu->dma_space == mapping->space))
+		return;
+
+	to_dma_iommu_mapping(dev) = NULL;
+	arm_iommu_release_mapping(mapping);
+}
+
 /**
  * arm_iommu_attach_device - Attach a device to a mapping
  * @dev: the device
@@ -114,6 +132,7 @@ int arm_iommu_attach_device(struct device *dev,
 {
 	int ret;
 
+	arm_iommu_forget_mapping(dev);
 	if (!mapping) {
 		if (to_dma_iommu_mapping(dev))
 			arm_iommu_detach_device(dev);
@@ -141,8 +160,10 @@ EXPORT_SYMBOL_GPL(arm_iommu_attach_device);
  */
 void arm_iommu_detach_device(struct device *dev)
 {
-	struct dma_iommu_mapping *mapping = to_dma_iommu_mapping(dev);
+	struct dma_iommu_mapping *mapping;
 
+	arm_iommu_forget_mapping(dev);
+	mapping = to_dma_iommu_mapping(dev);
 	if (!mapping) {
 		dev_warn(dev, "Not attached\n");
 		return;
@@ -153,18 +174,3 @@ void arm_iommu_detach_device(struct device *dev)
 	arm_iommu_release_mapping(mapping);
 }
 EXPORT_SYMBOL_GPL(arm_iommu_detach_device);
-
-/*
- * The driver is gone. If it left the device attached, devres has taken it out
- * of the space already, and said so.
- */
-void arm_iommu_forget_mapping(struct device *dev)
-{
-	struct dma_iommu_mapping *mapping = to_dma_iommu_mapping(dev);
-
-	if (!mapping || (dev->iommu && dev->iommu->dma_space == mapping->space))
-		return;
-
-	to_dma_iommu_mapping(dev) = NULL;
-	arm_iommu_release_mapping(mapping);
-}

@@ -35,10 +35,13 @@
 #include <linux/iommu.h>
 #include <linux/iommu-dma.h>
 #include <linux/kref.h>
+#include <linux/list.h>
 #include <linux/msi.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/swiotlb.h>
+
+#include "debug.h"
 
 /**
  * struct dma_space - a range of DMA addresses
@@ -54,10 +57,26 @@ struct dma_space {
 	bool coherent;
 };
 
-/* What devres keeps for a device that its own driver attached. */
+/**
+ * struct dma_space_guard - what devres keeps for a device with a driver
+ * @list: entry in dma_space_guards, unless the device is detached
+ * @dev: the device; immutable
+ * @space: what it is attached to; immutable
+ *
+ * When devres releases all it has, it takes everything off the device first. A
+ * driver whose own devres action detaches the device is called in the middle of
+ * that, and devres_find() knows of nothing any more. So the guards are on a list
+ * of our own, and the one of a device that is detached by then does nothing.
+ */
 struct dma_space_guard {
+	struct list_head list;
+	struct device *dev;
 	struct dma_space *space;
 };
+
+static LIST_HEAD(dma_space_guards);
+/* Protects dma_space_guards, and whether a guard is on it. Innermost. */
+static DEFINE_MUTEX(dma_space_guards_lock);
 
 /* Whether the common code maps for @dev, and nobody in between. */
 static int dma_space_check_dev(struct device *dev)
@@ -95,11 +114,13 @@ static int dma_space_check_dev(struct device *dev)
  * drops. Or an ERR_PTR:
  *
  * * -EINVAL: @first is above @last, or no page of the IOMMU fits in what is left
- *   of the range by the IOMMU's aperture.
+ *   of the range by the IOMMU's aperture, or its pages are larger than the CPU's.
  * * -ERANGE: @first is beyond what a 32-bit kernel can map.
  * * -EOPNOTSUPP: the DMA operations of @dev are not the common ones, @dev has to
  *   bounce, or its IOMMU driver has no domains to offer.
+ * * -ENODEV: @dev has an IOMMU group, but no IOMMU driver.
  * * -ENOMEM: no memory.
+ * * What else the IOMMU driver returns.
  */
 struct dma_space *dma_space_create(struct device *dev, dma_addr_t first,
 				   dma_addr_t last)
@@ -162,7 +183,9 @@ EXPORT_SYMBOL_GPL(dma_space_get);
  * dma_space_put - Drop a reference on a space
  * @space: the space, or NULL
  *
- * A space that a device is attached to is not freed before that is detached.
+ * A space that a device is attached to is not freed before that is detached, or
+ * gone. Who keeps a reference without an attached device has to drop it before
+ * the IOMMU driver can be unloaded.
  *
  * Context: Process context. May sleep.
  */
@@ -223,7 +246,10 @@ static struct dma_space *dev_get_dma_space(struct device *dev)
 
 static void dma_space_leave(struct dma_space *space, struct device *dev)
 {
+	debug_dma_change_space(dev, "detached from a DMA space");
 	if (space->domain) {
+		if (dev_has_msi(dev))
+			dev_WARN(dev, "has MSI vectors in a DMA space it leaves\n");
 		dev_set_dma_space(dev, NULL);
 		iommu_dma_domain_detach(space->domain, dev);
 	}
@@ -234,13 +260,57 @@ static void dma_space_guard_release(struct device *dev, void *res)
 {
 	struct dma_space_guard *guard = res;
 
+	scoped_guard(mutex, &dma_space_guards_lock) {
+		/* Detached by a devres action of the driver */
+		if (list_empty(&guard->list))
+			return;
+		list_del_init(&guard->list);
+	}
 	dev_WARN(dev, "left attached to a DMA space\n");
 	dma_space_leave(guard->space, dev);
 }
 
 static struct dma_space_guard *dma_space_guard_find(struct device *dev)
 {
-	return devres_find(dev, dma_space_guard_release, NULL, NULL);
+	struct dma_space_guard *guard;
+
+	lockdep_assert_held(&dma_space_guards_lock);
+
+	list_for_each_entry(guard, &dma_space_guards, list)
+		if (guard->dev == dev)
+			return guard;
+	return NULL;
+}
+
+static bool dma_space_has_guard(struct device *dev)
+{
+	guard(mutex)(&dma_space_guards_lock);
+	return dma_space_guard_find(dev);
+}
+
+static void dma_space_guard_add(struct dma_space_guard *guard)
+{
+	scoped_guard(mutex, &dma_space_guards_lock)
+		list_add(&guard->list, &dma_space_guards);
+	devres_add(guard->dev, guard);
+}
+
+/* The space that @dev has a guard for, which has no effect any more. */
+static struct dma_space *dma_space_guard_del(struct device *dev)
+{
+	struct dma_space_guard *guard;
+	struct dma_space *space;
+
+	scoped_guard(mutex, &dma_space_guards_lock) {
+		guard = dma_space_guard_find(dev);
+		if (!guard)
+			return NULL;
+		list_del_init(&guard->list);
+		space = guard->space;
+	}
+	/* Not found if devres is about to free it itself */
+	devres_destroy(dev, dma_space_guard_release, NULL, NULL);
+	return space;
 }
 
 static int __dma_space_attach(struct dma_space *space, struct device *dev,
@@ -281,11 +351,15 @@ static int __dma_space_attach(struct dma_space *space, struct device *dev,
  * * -EBUSY: the device is attached to a space already; its group is in another
  *   one, or in a domain that a driver or user space manages; another device of
  *   the group has a driver that did not ask for this space; the device has MSI
- *   vectors; a reserved region of the device overlaps what others have mapped.
+ *   vectors; a device of the group is being reset; a reserved region of the device
+ *   overlaps what others have mapped.
  * * -EINVAL: the IOMMU of the device cannot share the domain; the device is
  *   coherent and the others are not, or the reverse; one-to-one and translated
- *   do not fit; there is no driver and no IOMMU.
- * * -EOPNOTSUPP: as for dma_space_create().
+ *   do not fit; there is no driver and no IOMMU; the windows of the device's PCI
+ *   host bridge overlap.
+ * * -EOPNOTSUPP: as for dma_space_create(), or a device of the group is not
+ *   trusted and unmapping in the space is lazy.
+ * * -EPROBE_DEFER: the IOMMU driver is not ready with the group yet.
  * * -ENOMEM: no memory.
  * * -EFAULT: the device reaches no address of the space.
  * * What else the IOMMU driver returns.
@@ -301,7 +375,7 @@ int dma_space_attach(struct dma_space *space, struct device *dev)
 	if (!space->domain != !device_iommu_mapped(dev) ||
 	    space->coherent != dev_is_dma_coherent(dev))
 		return -EINVAL;
-	if (dma_space_guard_find(dev) || dev_has_msi(dev))
+	if (dma_space_has_guard(dev) || dev_has_msi(dev))
 		return -EBUSY;
 
 	if (dev->driver) {
@@ -309,6 +383,8 @@ int dma_space_attach(struct dma_space *space, struct device *dev)
 				     GFP_KERNEL);
 		if (!guard)
 			return -ENOMEM;
+		INIT_LIST_HEAD(&guard->list);
+		guard->dev = dev;
 		guard->space = space;
 	}
 
@@ -320,9 +396,10 @@ int dma_space_attach(struct dma_space *space, struct device *dev)
 		return ret;
 	}
 
+	debug_dma_change_space(dev, "attached to a DMA space");
 	dma_space_get(space);
 	if (guard)
-		devres_add(dev, guard);
+		dma_space_guard_add(guard);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(dma_space_attach);
@@ -333,7 +410,8 @@ EXPORT_SYMBOL_GPL(dma_space_attach);
  *
  * The device goes back to its default domain. If another device of its IOMMU
  * group is still attached, or has a driver that was bound since the group
- * entered the space, the group stays there as long as that is so.
+ * entered the space, the group stays in the space, until the last of them is
+ * detached, or somebody needs the group elsewhere.
  *
  * The caller must have unmapped and freed all that @dev used, and released its
  * MSI vectors. What other devices have mapped stays.
@@ -342,11 +420,10 @@ EXPORT_SYMBOL_GPL(dma_space_attach);
  */
 void dma_space_detach(struct device *dev)
 {
-	struct dma_space_guard *guard = dma_space_guard_find(dev);
-	struct dma_space *space = guard ? guard->space : dev_get_dma_space(dev);
+	struct dma_space *space = dma_space_guard_del(dev);
 
-	if (guard)
-		devres_destroy(dev, dma_space_guard_release, NULL, NULL);
+	if (!space)
+		space = dev_get_dma_space(dev);
 	if (WARN_ON_ONCE(!space))
 		return;
 
