@@ -461,6 +461,7 @@ static void one_to_one(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, edu_irq_on(ctx->edu));
 	dt_fill(page_address(page), LEN, 11);
 	addr = dma_map_page(ctx->dev, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, 0, dma_mapping_error(ctx->dev, addr));
 	KUNIT_EXPECT_EQ(test, dma_to_phys(ctx->dev, addr), page_to_phys(page));
 	KUNIT_EXPECT_EQ(test, 0, edu_dma_to_device(ctx->edu, addr, 0, LEN));
 	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, addr + SZ_2K, 0,

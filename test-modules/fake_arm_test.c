@@ -269,12 +269,30 @@ static void d19_more_than_128_mib(struct kunit *test)
 	map_huge(test, SZ_256M, SZ_128M + SZ_64M);
 }
 
-/* Between 2 and 4 GiB a size is negative for whoever takes it as an int. */
-static void d19_d39_more_than_2_gib(struct kunit *test)
+static void d19_one_gib(struct kunit *test)
 {
 	if (sizeof(phys_addr_t) == sizeof(u32))
 		kunit_skip(test, "there are no such physical addresses");
-	map_huge(test, 1ULL << 34, (size_t)SZ_2G + SZ_64M);
+	map_huge(test, 1ULL << 34, SZ_1G);
+}
+
+/*
+ * Over 2 GiB a size is negative for whoever takes it as an int. There is no room
+ * for that in 4 GiB, as addresses are aligned to the size: an error, not less.
+ */
+static void d39_more_than_2_gib_is_an_error(struct kunit *test)
+{
+	struct fake_dev *fake = fk_dev(test, &(struct fake_config){});
+	struct dma_iommu_mapping *mapping = attach(test, fake, 0, 1ULL << 32);
+	struct device *dev = fake_device(fake);
+	dma_addr_t addr;
+
+	if (sizeof(phys_addr_t) != sizeof(u32)) {
+		addr = dma_map_resource(dev, 1ULL << 34, (size_t)SZ_2G + SZ_64M,
+					DMA_BIDIRECTIONAL, 0);
+		KUNIT_EXPECT_NE(test, 0, dma_mapping_error(dev, addr));
+	}
+	detach(fake, mapping);
 }
 
 static void d20_size_is_kept(struct kunit *test)
@@ -621,7 +639,8 @@ static struct kunit_case fake_arm_cases[] = {
 	KUNIT_CASE(d16_segment_boundary_in_mapping),
 	KUNIT_CASE(d17_offset_in_mapping),
 	KUNIT_CASE(d19_more_than_128_mib),
-	KUNIT_CASE_SLOW(d19_d39_more_than_2_gib),
+	KUNIT_CASE_SLOW(d19_one_gib),
+	KUNIT_CASE(d39_more_than_2_gib_is_an_error),
 	KUNIT_CASE(d20_size_is_kept),
 	KUNIT_CASE(d21_holes_of_the_bus),
 	KUNIT_CASE(d24_aperture_in_mapping),

@@ -280,7 +280,8 @@ static void fake_get_resv_regions(struct device *dev, struct list_head *list)
 
 		region = iommu_alloc_resv_region(r->start, r->length,
 						 IOMMU_READ | IOMMU_WRITE,
-						 r->type, GFP_KERNEL);
+						 r->type,
+						 GFP_KERNEL | __GFP_NOFAIL);
 		if (region)
 			list_add_tail(&region->list, list);
 	}
