@@ -385,8 +385,10 @@ static int change_all_the_time(void *data)
 		int ret = dma_space_attach(c->space, dev);
 
 		if (!ret) {
-			c->good++;
+			WRITE_ONCE(c->good, c->good + 1);
 			dma_space_detach(dev);
+			/* Let the other have its turn */
+			usleep_range(100, 1000);
 		} else if (ret != -EBUSY) {
 			c->odd++;
 		}
@@ -408,7 +410,12 @@ static void group_is_changed_at_once(struct kunit *test)
 	c[1].space = create(test, a, FIRST, LAST);
 	for (i = 0; i < 2; i++)
 		c[i].task = kthread_run(change_all_the_time, &c[i], "changer");
-	msleep(500);
+	/* A busy host takes its time */
+	for (i = 0; i < 300; i++) {
+		msleep(100);
+		if (i >= 5 && READ_ONCE(c[0].good) && READ_ONCE(c[1].good))
+			break;
+	}
 	for (i = 0; i < 2; i++) {
 		if (!IS_ERR(c[i].task))
 			kthread_stop(c[i].task);

@@ -169,14 +169,15 @@ class VirtioTrace(Trace):
         super().__init__(*ram)
         self.tables = {}        # domain -> {page: physical page}
         self.over = False       # the driver of the IOMMU let go of it
-        self.left = 0           # pages mapped in domains that were freed
+        # (page, physical page) of what was mapped in domains that QEMU freed
+        self.left = set()
 
     def _users(self, domain):
         return [e for e in self.endpoints.values() if e.domain == domain]
 
     def leaked(self):
         """Pages still mapped for a device at the end."""
-        return self.left + sum(len(t) for t in self.tables.values())
+        return len(self.left) + sum(len(t) for t in self.tables.values())
 
     def attach(self, domain, sid):
         e = self.endpoint(int(sid))
@@ -189,7 +190,8 @@ class VirtioTrace(Trace):
         self.over = True
 
     def put_domain(self, domain):
-        self.left += len(self.tables.pop(int(domain), ()))
+        # The guest maps them again if it attaches a device to the domain again.
+        self.left.update(self.tables.pop(int(domain), {}).items())
 
     def switch_address_space(self, bus, slot, fn, on):
         sid = int(bus, 16) << 8 | int(slot, 16) << 3 | int(fn)
@@ -215,6 +217,7 @@ class VirtioTrace(Trace):
             if page in table:
                 self.problem(f"mapped {page * PAGE:#x} twice")
             table[page] = phys // PAGE + page - first // PAGE
+            self.left.discard((page, table[page]))
         for e in self._users(domain):
             e.maps += 1
 
