@@ -121,6 +121,49 @@ static void group_leaves_with_the_last_driver(struct kunit *test)
 	dma_space_put(other);
 }
 
+/*
+ * The other is bound while the group is in one space, and gone before the first
+ * asks for the next: nothing of that is in its way.
+ */
+static void sibling_comes_and_goes(struct kunit *test)
+{
+	struct fake_dev *a = fk_dev(test, &(struct fake_config){});
+	struct fake_dev *b = fk_dev(test, &(struct fake_config){ .peer = a });
+	int domains = atomic_read(&fake_iommu(0)->domains);
+	struct where before = where_is(a);
+	unsigned int bound;
+
+	for (bound = 0; bound < 2; bound++) {
+		struct dma_space *first = create(test, a, FIRST, LAST);
+		struct dma_space *second = create(test, a, FIRST, LAST);
+
+		if (bound)
+			KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(a, fk_probe_ok,
+							       NULL));
+		attach(test, first, a);
+		KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(b, fk_probe_ok, NULL));
+		dma_space_detach(fake_device(a));
+		KUNIT_EXPECT_PTR_EQ(test, b->domain, dma_space_domain(first));
+		fk_expect_data(test, b, 30);
+		fake_dev_unbind(b);
+		dma_space_put(first);
+
+		attach(test, second, a);
+		KUNIT_EXPECT_PTR_EQ(test, b->domain, dma_space_domain(second));
+		fk_expect_data(test, a, 31);
+		fk_expect_data(test, b, 32);
+		/* Nothing but the group kept the first one. */
+		KUNIT_EXPECT_EQ(test, atomic_read(&fake_iommu(0)->domains),
+				domains + 1);
+		dma_space_detach(fake_device(a));
+		expect_at(test, a, &before);
+		expect_at(test, b, &before);
+		if (bound)
+			fake_dev_unbind(a);
+		dma_space_put(second);
+	}
+}
+
 /* A device that joins the group later is in the space, with its regions. */
 static void late_member_is_in_the_space(struct kunit *test)
 {
@@ -222,6 +265,97 @@ static void probe_fails_while_attached(struct kunit *test)
 	dma_space_put(space);
 	KUNIT_EXPECT_EQ(test, atomic_read(&fake->iommu->domains),
 			fk(test)->domains[0] + 1);
+}
+
+static void detach_action(void *dev)
+{
+	dma_space_detach(dev);
+}
+
+static int probe_with_action(struct fake_dev *fake)
+{
+	struct device *dev = fake_device(fake);
+	int ret = dma_space_attach(fake->data, dev);
+
+	return ret ?: devm_add_action_or_reset(dev, detach_action, dev);
+}
+
+static int probe_with_action_and_fail(struct fake_dev *fake)
+{
+	return probe_with_action(fake) ?: -ENODEV;
+}
+
+/* It left that to devres, which is as good as doing it in remove(). */
+static void devres_action_detaches(struct kunit *test)
+{
+	static const struct fake_config cfg[] = {
+		{ .untranslated = false }, { .untranslated = true },
+	};
+	unsigned int i, round;
+
+	for (i = 0; i < ARRAY_SIZE(cfg); i++) {
+		struct fake_dev *fake = fk_dev(test, &cfg[i]);
+		int domains = atomic_read(&fake_iommu(0)->domains);
+		struct dma_space *space = create(test, fake, FIRST, LAST);
+		struct where before = where_is(fake);
+
+		fake->data = space;
+		for (round = 0; round < 3; round++) {
+			KUNIT_ASSERT_EQ(test, 0,
+					fake_dev_bind(fake, probe_with_action,
+						      NULL));
+			if (fake->iommu)
+				KUNIT_EXPECT_PTR_EQ(test, fake->domain,
+						    dma_space_domain(space));
+			fk_expect_data(test, fake, 33);
+			fake_dev_unbind(fake);
+			expect_at(test, fake, &before);
+			KUNIT_ASSERT_EQ(test, -ENODEV,
+					fake_dev_bind(fake,
+						      probe_with_action_and_fail,
+						      NULL));
+			expect_at(test, fake, &before);
+		}
+		/* Nobody is taken for attached who is not. */
+		KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(fake, probe_and_attach,
+						       remove_and_detach));
+		fake_dev_unbind(fake);
+		expect_at(test, fake, &before);
+		dma_space_put(space);
+		KUNIT_EXPECT_EQ(test, atomic_read(&fake_iommu(0)->domains),
+				domains);
+	}
+}
+
+/*
+ * What has no domain to count: each round gives back the space, and whatever
+ * belongs to it, or they pile up.
+ */
+static void one_to_one_leaves_nothing(struct kunit *test)
+{
+	static int (*const probes[])(struct fake_dev *fake) = {
+		probe_with_action, probe_with_action_and_fail,
+	};
+	struct fake_dev *fake = fk_dev(test, &(struct fake_config){
+					.untranslated = true });
+	const unsigned int rounds = 50;
+	long objects = 0;
+	unsigned int i;
+
+	for (i = 0; i < rounds; i++) {
+		struct dma_space *space;
+
+		if (i == rounds / 10)
+			objects = fk_small_objects(test);
+		space = create(test, fake, FIRST, LAST);
+		fake->data = space;
+		fake_dev_bind(fake, probes[i % 2], NULL);
+		if (fake_device(fake)->driver)
+			fake_dev_unbind(fake);
+		dma_space_put(space);
+	}
+	objects = fk_small_objects(test) - objects;
+	KUNIT_EXPECT_LT_MSG(test, objects, rounds / 2, "%ld objects more", objects);
 }
 
 /* In remove() the mappings still work: the space goes after it. */
@@ -350,6 +484,81 @@ static void device_is_removed_while_attached(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&fake_iommu(0)->domains),
 			fk(test)->domains[0] + 1);
 }
+
+static int probe_and_put(struct fake_dev *fake)
+{
+	int ret = dma_space_attach(fake->data, fake_device(fake));
+
+	dma_space_put(fake->data);
+	return ret;
+}
+
+/* With a driver or without, that lets go or not: its space goes with it. */
+static void removal_frees_the_space(struct kunit *test)
+{
+	struct dma_space *space;
+	struct fake_dev *a;
+
+	/* A driver that knows. */
+	a = fk_dev(test, &(struct fake_config){});
+	a->data = create(test, a, FIRST, LAST);
+	KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(a, probe_and_put,
+					       remove_and_detach));
+	fk_destroy_last(test);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake_iommu(0)->domains),
+			fk(test)->domains[0]);
+	/* One that forgets. */
+	a = fk_dev(test, &(struct fake_config){});
+	a->data = create(test, a, FIRST, LAST);
+	KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(a, probe_and_put, NULL));
+	kunit_warning_suppress(test)
+		fk_destroy_last(test);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake_iommu(0)->domains),
+			fk(test)->domains[0]);
+	/* One that is not concerned: the IOMMU driver attached it. */
+	a = fk_dev(test, &(struct fake_config){});
+	space = create(test, a, FIRST, LAST);
+	attach(test, space, a);
+	dma_space_put(space);
+	KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(a, fk_probe_ok, NULL));
+	fk_expect_data(test, a, 34);
+	fk_destroy_last(test);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake_iommu(0)->domains),
+			fk(test)->domains[0]);
+}
+
+/* A group whose space nobody has asked for any more, and then no device is left. */
+static void group_is_removed_in_the_space(struct kunit *test)
+{
+	struct fake_dev *a = fk_dev(test, &(struct fake_config){});
+	struct fake_dev *b = fk_dev(test, &(struct fake_config){ .peer = a });
+	struct dma_space *space = create(test, b, FIRST, LAST);
+	struct iommu_domain *domain = dma_space_domain(space);
+
+	attach(test, space, b);
+	KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(a, fk_probe_ok, NULL));
+	dma_space_detach(fake_device(b));
+	dma_space_put(space);
+	fk_destroy_last(test);
+	KUNIT_EXPECT_PTR_EQ(test, a->domain, domain);
+	fk_expect_data(test, a, 35);
+	fk_destroy_last(test);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake_iommu(0)->domains),
+			fk(test)->domains[0]);
+
+	/* All of them attached, by nobody who would detach them. */
+	a = fk_dev(test, &(struct fake_config){});
+	b = fk_dev(test, &(struct fake_config){ .peer = a });
+	space = create(test, a, FIRST, LAST);
+	attach(test, space, a);
+	attach(test, space, b);
+	dma_space_put(space);
+	fk_destroy_last(test);
+	fk_expect_data(test, a, 36);
+	fk_destroy_last(test);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake_iommu(0)->domains),
+			fk(test)->domains[0]);
+}
 #endif /* HAVE_DMA_SPACE */
 
 static struct kunit_case fake_group_cases[] = {
@@ -358,15 +567,20 @@ static struct kunit_case fake_group_cases[] = {
 	KUNIT_CASE(group_shares_if_both_ask),
 	KUNIT_CASE(group_with_a_strange_driver),
 	KUNIT_CASE(group_leaves_with_the_last_driver),
+	KUNIT_CASE(sibling_comes_and_goes),
 	KUNIT_CASE(late_member_is_in_the_space),
 	KUNIT_CASE(driver_attaches_and_detaches),
 	KUNIT_CASE(unbind_while_attached),
 	KUNIT_CASE(probe_fails_while_attached),
+	KUNIT_CASE(devres_action_detaches),
+	KUNIT_CASE_SLOW(one_to_one_leaves_nothing),
 	KUNIT_CASE(remove_comes_before_the_detach),
 	KUNIT_CASE(attached_without_a_driver_stays),
 	KUNIT_CASE(driver_detaches_what_was_there),
 	KUNIT_CASE(group_survives_a_forgetful_driver),
 	KUNIT_CASE(device_is_removed_while_attached),
+	KUNIT_CASE(removal_frees_the_space),
+	KUNIT_CASE(group_is_removed_in_the_space),
 #else
 	KUNIT_CASE(no_spaces_here),
 #endif

@@ -196,6 +196,45 @@ static inline ssize_t fk_write_type(struct fake_dev *fake, const char *type)
 	return n;
 }
 
+/* A number that sysfs has, or a negative errno. */
+static inline long fk_read_number(const char *path)
+{
+	struct file *file = dt_open(path, O_RDONLY);
+	char buf[32] = "";
+	loff_t pos = 0;
+	ssize_t n;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	n = kernel_read(file, buf, sizeof(buf) - 1, &pos);
+	filp_close(file, NULL);
+	return n > 0 ? simple_strtol(buf, NULL, 10) : n ?: -ENODATA;
+}
+
+/* Small objects that kmalloc() has given out, or is keeping on some CPU. */
+static inline long fk_small_objects(struct kunit *test)
+{
+	static const unsigned int sizes[] = { 8, 16, 32, 64, 96, 128 };
+	unsigned int i, caches = 0;
+	long sum = 0;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		char path[48];
+		long n;
+
+		snprintf(path, sizeof(path), "/sys/kernel/slab/kmalloc-%u/objects",
+			 sizes[i]);
+		n = fk_read_number(path);
+		if (n < 0)
+			continue;
+		sum += n;
+		caches++;
+	}
+	if (!caches)
+		kunit_skip(test, "needs CONFIG_SLUB_DEBUG");
+	return sum;
+}
+
 /*
  * Take all there is by @way and look at it: every address within the window,
  * none of it twice, none in [@hole, @hole_last], and not a page left unused.
