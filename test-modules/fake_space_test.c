@@ -465,6 +465,196 @@ static void driver_refuses_the_domain(struct kunit *test)
 	dma_space_put(space);
 }
 
+static bool nothing_is_mapped(struct dma_space *space, u64 first, size_t size)
+{
+	u64 addr;
+
+	for (addr = first; addr < first + size; addr += PAGE_SIZE)
+		if (iommu_iova_to_phys(dma_space_domain(space), addr))
+			return false;
+	return true;
+}
+
+/* All that it reaches is one page that no space here has. */
+static const struct bus_dma_region elsewhere[] = {
+	{ .cpu_start = SZ_1M, .dma_start = SZ_1M, .size = SZ_4K }, {},
+};
+
+/*
+ * The first of all, with memory that has to be mapped one-to-one, cannot come
+ * in after all: who comes next gets a space as new.
+ */
+static void first_device_cannot_enter(struct kunit *test)
+{
+	struct fake_dev *a = fk_dev(test, &(struct fake_config){});
+	struct fake_dev *b = fk_dev(test, &(struct fake_config){
+		.region = { { HOLE, SZ_64K, IOMMU_RESV_DIRECT } } });
+	struct where before = where_is(b);
+	unsigned int n;
+	bool failed;
+
+	for (n = 0; n < 200; n++) {
+		struct dma_space *space = create(test, a, FIRST, LAST);
+		int ret, want = -ENOMEM;
+
+		failed = true;
+		if (n == 0) {
+			want = -EIO;
+			b->refuse = want;
+			ret = dma_space_attach(space, fake_device(b));
+		} else if (n == 1) {
+			want = -EFAULT;
+			fake_device(b)->dma_range_map = elsewhere;
+			ret = dma_space_attach(space, fake_device(b));
+			fake_device(b)->dma_range_map = NULL;
+		} else {
+			dt_fail_nth(test, n - 1);
+			ret = dma_space_attach(space, fake_device(b));
+			failed = dt_fail_stop();
+		}
+		KUNIT_EXPECT_TRUE_MSG(test, ret == want || (n > 1 && !ret),
+				      "round %u: %d", n, ret);
+		if (ret) {
+			expect_at(test, b, &before);
+			KUNIT_EXPECT_TRUE_MSG(test, nothing_is_mapped(space, HOLE,
+								      SZ_64K),
+					      "round %u", n);
+			attach(test, space, a);
+			fk(test)->dt.dev = fake_device(a);
+			if (n < 2)
+				fk_check_window(test, &way_page, FIRST, LAST, 0,
+						0);
+			fk_expect_data(test, a, n);
+			dma_space_detach(fake_device(a));
+			KUNIT_EXPECT_EQ(test, 0,
+					dma_space_attach(space, fake_device(b)));
+		}
+		/* Mapped until the domain goes. */
+		KUNIT_EXPECT_EQ(test, fake_dev_phys(b, HOLE), HOLE);
+		fk(test)->left[0] += SZ_64K / PAGE_SIZE;
+		dma_space_detach(fake_device(b));
+		dma_space_put(space);
+		if (!failed || test->status == KUNIT_FAILURE)
+			break;
+	}
+	KUNIT_EXPECT_FALSE(test, failed);
+	/* In its default domain, too. */
+	fk(test)->left[0] += SZ_64K / PAGE_SIZE;
+}
+
+/*
+ * What is beyond a device's reach is everybody's loss, so a device that reaches
+ * nothing of a space must not come in, and must take nothing of it.
+ */
+static void space_beyond_reach(struct kunit *test)
+{
+	static const struct bus_dma_region below[] = {
+		{ .cpu_start = SZ_64K, .dma_start = SZ_64K,
+		  .size = FIRST - SZ_64K }, {},
+	};
+	static const struct bus_dma_region above[] = {
+		{ .cpu_start = SZ_64M, .dma_start = LAST + 1, .size = SZ_1M }, {},
+	};
+	static const struct bus_dma_region around[] = {
+		{ .cpu_start = SZ_64M, .dma_start = LAST + 1, .size = SZ_1M },
+		{ .cpu_start = SZ_64K, .dma_start = SZ_64K,
+		  .size = FIRST - SZ_64K }, {},
+	};
+	static const struct bus_dma_region half_a_page[] = {
+		{ .cpu_start = HOLE, .dma_start = HOLE, .size = SZ_2K }, {},
+	};
+	static const struct bus_dma_region hole[] = {
+		{ .cpu_start = HOLE, .dma_start = HOLE, .size = SZ_256K }, {},
+	};
+	static const struct {
+		const char *name;
+		const struct bus_dma_region *map;
+		struct fake_config cfg;
+	} t[] = {
+		{ "below", below },
+		{ "above", above },
+		{ "around", around },
+		{ "half a page", half_a_page },
+		{ "reserved", NULL, { .region = {
+			{ SZ_8M, SZ_32M, IOMMU_RESV_RESERVED } } } },
+		{ "reserved in pieces", NULL, { .region = {
+			{ HOLE, SZ_32M, IOMMU_RESV_RESERVED },
+			{ SZ_8M, HOLE - SZ_8M, IOMMU_RESV_RESERVED } } } },
+		{ "the rest is reserved", hole, { .region = {
+			{ HOLE, SZ_256K, IOMMU_RESV_RESERVED } } } },
+	};
+	struct fake_dev *a = fk_dev(test, &(struct fake_config){});
+	unsigned int i, first;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		struct fake_dev *b = fk_dev(test, &t[i].cfg);
+		struct where before = where_is(b);
+
+		/* As the first device of a space, and as a further one. */
+		for (first = 0; first < 2; first++) {
+			struct dma_space *space = create(test, a, FIRST, LAST);
+
+			if (!first)
+				attach(test, space, a);
+			fake_device(b)->dma_range_map = t[i].map;
+			KUNIT_EXPECT_EQ_MSG(test,
+					    dma_space_attach(space,
+							     fake_device(b)),
+					    -EFAULT, "%s, first %u", t[i].name,
+					    first);
+			fake_device(b)->dma_range_map = NULL;
+			if (b->domain == dma_space_domain(space))
+				dma_space_detach(fake_device(b));
+			expect_at(test, b, &before);
+			if (first)
+				attach(test, space, a);
+			fk(test)->dt.dev = fake_device(a);
+			fk_check_window(test, &way_page, FIRST, LAST, 0, 0);
+			dma_space_detach(fake_device(a));
+			dma_space_put(space);
+		}
+		fk_destroy_last(test);
+	}
+}
+
+/* Neither takes it all, but between them they would. */
+static void space_reserved_in_halves(struct kunit *test)
+{
+	struct fake_dev *a = fk_dev(test, &(struct fake_config){
+		.region = { { SZ_8M, HOLE - SZ_8M, IOMMU_RESV_RESERVED } } });
+	struct fake_dev *b = fk_dev(test, &(struct fake_config){
+		.region = { { HOLE, SZ_32M, IOMMU_RESV_RESERVED } } });
+	struct dma_space *space = create(test, a, FIRST, LAST);
+
+	attach(test, space, a);
+	KUNIT_EXPECT_EQ(test, dma_space_attach(space, fake_device(b)), -EFAULT);
+	fk(test)->dt.dev = fake_device(a);
+	fk_check_window(test, &way_page, HOLE, LAST, 0, 0);
+	dma_space_detach(fake_device(a));
+	dma_space_put(space);
+}
+
+/* The bus passes on a part of the space: that part is what is left for all. */
+static void space_partly_in_reach(struct kunit *test)
+{
+	static const struct bus_dma_region part[] = {
+		{ .cpu_start = HOLE, .dma_start = HOLE, .size = SZ_256K }, {},
+	};
+	struct fake_dev *a = fk_dev(test, &(struct fake_config){});
+	struct fake_dev *b = fk_dev(test, &(struct fake_config){});
+	struct dma_space *space = create(test, a, FIRST, LAST);
+
+	attach(test, space, a);
+	fake_device(b)->dma_range_map = part;
+	KUNIT_EXPECT_EQ(test, 0, dma_space_attach(space, fake_device(b)));
+	fake_device(b)->dma_range_map = NULL;
+	dma_space_detach(fake_device(b));
+	fk(test)->dt.dev = fake_device(a);
+	fk_check_window(test, &way_page, HOLE, HOLE + SZ_256K - 1, 0, 0);
+	dma_space_detach(fake_device(a));
+	dma_space_put(space);
+}
+
 static void masks_are_each_devices_own(struct kunit *test)
 {
 	struct fake_dev *a = fk_dev(test, &(struct fake_config){});
@@ -623,6 +813,45 @@ static void no_region_without_memory(struct kunit *test)
 	}
 	KUNIT_EXPECT_FALSE(test, failed);
 }
+
+/* It comes back again and again: what is reserved for it is known already. */
+static void regions_do_not_pile_up(struct kunit *test)
+{
+	struct fake_dev *a = fk_dev(test, &(struct fake_config){});
+	struct fake_dev *b = fk_dev(test, &(struct fake_config){
+		.region = { { HOLE, PAGE_SIZE, IOMMU_RESV_RESERVED },
+			    { HOLE + SZ_64K, PAGE_SIZE, IOMMU_RESV_RESERVED },
+			    { HOLE + SZ_128K, PAGE_SIZE, IOMMU_RESV_RESERVED },
+			    { HOLE + SZ_128K, SZ_64K, IOMMU_RESV_RESERVED } } });
+	struct dma_space *space = create(test, a, FIRST, LAST);
+	const unsigned int rounds = 60;
+	unsigned int i, failures = 0;
+	long objects = 0;
+
+	attach(test, space, a);
+	for (i = 0; i < rounds; i++) {
+		int ret;
+
+		if (i == rounds / 10)
+			objects = fk_small_objects(test);
+		/* Each allocation on the way fails, now and then. */
+		if (i % 2)
+			dt_fail_nth(test, 1 + i / 2 % 16);
+		ret = dma_space_attach(space, fake_device(b));
+		if (i % 2 && dt_fail_stop() && ret == -ENOMEM) {
+			failures++;
+			ret = dma_space_attach(space, fake_device(b));
+		}
+		KUNIT_ASSERT_EQ_MSG(test, ret, 0, "round %u", i);
+		dma_space_detach(fake_device(b));
+	}
+	objects = fk_small_objects(test) - objects;
+	/* One for each region and round would be 216. */
+	KUNIT_EXPECT_LT_MSG(test, objects, 100, "%ld objects more", objects);
+	KUNIT_EXPECT_GT(test, failures, 0);
+	dma_space_detach(fake_device(a));
+	dma_space_put(space);
+}
 #endif /* HAVE_DMA_SPACE */
 
 static struct kunit_case fake_space_cases[] = {
@@ -646,10 +875,15 @@ static struct kunit_case fake_space_cases[] = {
 	KUNIT_CASE(software_msi_region_is_no_hole),
 	KUNIT_CASE(strangers_are_refused),
 	KUNIT_CASE(driver_refuses_the_domain),
+	KUNIT_CASE_SLOW(first_device_cannot_enter),
+	KUNIT_CASE(space_beyond_reach),
+	KUNIT_CASE(space_reserved_in_halves),
+	KUNIT_CASE(space_partly_in_reach),
 	KUNIT_CASE(masks_are_each_devices_own),
 	KUNIT_CASE(coherency_of_mappings),
 	KUNIT_CASE_SLOW(every_allocation_fails_once),
 	KUNIT_CASE_SLOW(no_region_without_memory),
+	KUNIT_CASE_SLOW(regions_do_not_pile_up),
 #else
 	KUNIT_CASE(no_spaces_here),
 #endif
