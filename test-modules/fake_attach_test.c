@@ -267,6 +267,113 @@ static void sysfs_does_not_switch_a_space(struct kunit *test)
 	dma_space_put(space);
 }
 
+/* -- What DMA debugging says -- */
+
+#define DEBUG_DIR	"/sys/kernel/debug/dma-api/"
+
+/* Files of debugfs take user memory only: the thread of the case gets some. */
+static char __user *user_memory(struct kunit *test)
+{
+	unsigned long addr = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE,
+					   PROT_READ | PROT_WRITE,
+					   MAP_ANONYMOUS | MAP_PRIVATE, 0);
+
+	KUNIT_ASSERT_NE(test, addr, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	return (char __user *)addr;
+}
+
+static int read_knob(struct kunit *test, char __user *user, const char *path)
+{
+	struct file *file = dt_open(path, O_RDONLY);
+	char buf[16] = "";
+	loff_t pos = 0;
+	ssize_t n;
+
+	if (IS_ERR(file))
+		kunit_skip(test, "no %s", path);
+	n = file->f_op->read(file, user, sizeof(buf) - 1, &pos);
+	filp_close(file, NULL);
+	KUNIT_ASSERT_GT(test, n, 0);
+	KUNIT_ASSERT_EQ(test, copy_from_user(buf, user, n), 0);
+	return buf[0] == 'Y' ? 1 : simple_strtol(buf, NULL, 10);
+}
+
+static void write_knob(struct kunit *test, char __user *user, const char *path,
+		       int value)
+{
+	struct file *file = dt_open(path, O_WRONLY);
+	char buf[16];
+	int len = scnprintf(buf, sizeof(buf), "%d", value);
+	loff_t pos = 0;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_EXPECT_EQ(test, copy_to_user(user, buf, len), 0);
+	KUNIT_EXPECT_EQ(test, file->f_op->write(file, user, len, &pos), len);
+	filp_close(file, NULL);
+}
+
+/* Complaints of DMA debugging from the last call to this one. */
+static int new_errors(struct kunit *test, char __user *user)
+{
+	static int before;
+	int now = read_knob(test, user, DEBUG_DIR "error_count"), new;
+
+	new = now - before;
+	before = now;
+	return new;
+}
+
+/*
+ * What is mapped when a device changes its space is reported, whoever changes
+ * it, once each time; and nothing else is.
+ */
+static void debugging_reports_what_is_mapped(struct kunit *test)
+{
+	struct fake_dev *fake = fk_dev(test, &(struct fake_config){});
+	struct dma_space *space = create(test, fake, FIRST, LAST);
+	struct page *page = dt_alloc_pages(test, GFP_KERNEL, 0);
+	char __user *user = user_memory(test);
+	dma_addr_t addr;
+	int shown;
+
+	if (read_knob(test, user, DEBUG_DIR "disabled"))
+		kunit_skip(test, "DMA debugging is off");
+	/* Counted, but not shown: that would look like a splat. */
+	shown = read_knob(test, user, DEBUG_DIR "num_errors");
+	write_knob(test, user, DEBUG_DIR "num_errors", 0);
+	new_errors(test, user);
+
+	attach(test, space, fake);
+	fk_expect_data(test, fake, 37);
+	dma_space_detach(fake_device(fake));
+	KUNIT_EXPECT_EQ(test, new_errors(test, user), 0);
+
+	addr = fk_map(test, fake, page);
+	KUNIT_EXPECT_EQ(test, 0, dma_space_attach(space, fake_device(fake)));
+	KUNIT_EXPECT_EQ(test, new_errors(test, user), 1);
+	/* Refused: it stays where its mapping is good. */
+	KUNIT_EXPECT_EQ(test, dma_space_attach(space, fake_device(fake)), -EBUSY);
+	KUNIT_EXPECT_EQ(test, new_errors(test, user), 0);
+	dma_space_detach(fake_device(fake));
+	KUNIT_EXPECT_EQ(test, new_errors(test, user), 1);
+	fk_unmap(fake, addr);
+
+	attach(test, space, fake);
+	addr = fk_map(test, fake, page);
+	dma_space_detach(fake_device(fake));
+	KUNIT_EXPECT_EQ(test, new_errors(test, user), 1);
+	KUNIT_EXPECT_EQ(test, 0, dma_space_attach(space, fake_device(fake)));
+	KUNIT_EXPECT_EQ(test, new_errors(test, user), 1);
+	fk_unmap(fake, addr);
+	dma_space_detach(fake_device(fake));
+	KUNIT_EXPECT_EQ(test, new_errors(test, user), 0);
+
+	write_knob(test, user, DEBUG_DIR "num_errors", shown);
+	KUNIT_EXPECT_EQ(test, read_knob(test, user, DEBUG_DIR "num_errors"), shown);
+	dma_space_put(space);
+}
+
 /* -- One-to-one -- */
 
 static void one_to_one(struct kunit *test)
@@ -439,6 +546,7 @@ static struct kunit_case fake_attach_cases[] = {
 	KUNIT_CASE(group_without_an_iommu),
 	KUNIT_CASE(sysfs_says_and_refuses),
 	KUNIT_CASE(sysfs_does_not_switch_a_space),
+	KUNIT_CASE(debugging_reports_what_is_mapped),
 	KUNIT_CASE(one_to_one),
 	KUNIT_CASE_SLOW(maps_while_others_attach),
 	KUNIT_CASE_SLOW(group_is_changed_at_once),
