@@ -6,6 +6,7 @@
  * still have those operations, so they use nothing newer than they are.
  */
 
+#include <kunit/test-bug.h>
 #include <linux/dma-direct.h>
 #include <linux/sizes.h>
 
@@ -621,6 +622,78 @@ static void unbind_while_in_mapping(struct kunit *test)
 	detach(fake, mapping);
 	KUNIT_EXPECT_EQ(test, atomic_read(&fake->iommu->domains), before - 1);
 }
+
+/* A component that is tried again: what its devres group has is given back. */
+static int probe_again_and_again(struct fake_dev *fake)
+{
+	struct kunit *test = kunit_get_current_test();
+	struct device *dev = fake_device(fake);
+	struct dma_iommu_mapping *mapping = fake->data, *other;
+	unsigned int i;
+
+	other = create(test, fake, BASE, SIZE);
+	for (i = 0; i < 4; i++) {
+		struct dma_iommu_mapping *m = i & 1 ? other : mapping;
+		void *group = devres_open_group(dev, NULL, GFP_KERNEL);
+
+		KUNIT_ASSERT_NOT_NULL(test, group);
+		/* As a driver would, that is not sure whether it is attached. */
+		if (i == 2)
+			KUNIT_EXPECT_EQ(test, 0, arm_iommu_attach_device(dev, NULL));
+		KUNIT_EXPECT_EQ(test, 0, arm_iommu_attach_device(dev, m));
+		KUNIT_EXPECT_PTR_EQ(test, to_dma_iommu_mapping(dev), m);
+		KUNIT_EXPECT_PTR_EQ(test, fake->domain, m->domain);
+		fk_expect_data(test, fake, 41);
+		kunit_warning_suppress(test)
+			devres_release_group(dev, group);
+		KUNIT_EXPECT_PTR_NE(test, fake->domain, m->domain);
+		fk_expect_data(test, fake, 42);
+	}
+	/* Not attached any more: it says so, and nothing comes of it. */
+	arm_iommu_detach_device(dev);
+	KUNIT_EXPECT_NULL(test, to_dma_iommu_mapping(dev));
+	KUNIT_EXPECT_EQ(test, 0, arm_iommu_attach_device(dev, NULL));
+	arm_iommu_release_mapping(other);
+	KUNIT_EXPECT_EQ(test, 0, arm_iommu_attach_device(dev, mapping));
+	return 0;
+}
+
+static void remove_and_detach(struct fake_dev *fake)
+{
+	arm_iommu_detach_device(fake_device(fake));
+}
+
+static void component_is_tried_again(struct kunit *test)
+{
+	struct fake_dev *fake = fk_dev(test, &(struct fake_config){});
+	int before = atomic_read(&fake->iommu->domains);
+	struct dma_iommu_mapping *mapping = create(test, fake, BASE, SIZE);
+
+	fake->data = mapping;
+	KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(fake, probe_again_and_again,
+					       remove_and_detach));
+	KUNIT_EXPECT_PTR_EQ(test, to_dma_iommu_mapping(fake_device(fake)), mapping);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->iommu->domains), before + 1);
+	fake_dev_unbind(fake);
+	KUNIT_EXPECT_NULL(test, to_dma_iommu_mapping(fake_device(fake)));
+	arm_iommu_release_mapping(mapping);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->iommu->domains), before);
+	fk_expect_data(test, fake, 43);
+}
+
+/* As an IOMMU driver attaches it, and never detaches it: it goes as it is. */
+static void removed_while_in_mapping(struct kunit *test)
+{
+	struct fake_dev *fake = fk_dev(test, &(struct fake_config){});
+	struct dma_iommu_mapping *mapping = attach(test, fake, BASE, SIZE);
+
+	arm_iommu_release_mapping(mapping);
+	KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(fake, fk_probe_ok, NULL));
+	fk_expect_data(test, fake, 44);
+	fk_destroy_last(test);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake_iommu(0)->domains),
+			fk(test)->domains[0]);
+}
 #else
 static void no_mappings_here(struct kunit *test)
 {
@@ -656,6 +729,8 @@ static struct kunit_case fake_arm_cases[] = {
 	KUNIT_CASE(releases_in_any_order),
 	KUNIT_CASE(face_of_the_mapping),
 	KUNIT_CASE(unbind_while_in_mapping),
+	KUNIT_CASE(component_is_tried_again),
+	KUNIT_CASE(removed_while_in_mapping),
 #else
 	KUNIT_CASE(no_mappings_here),
 #endif
