@@ -401,6 +401,52 @@ static void group_of_two_functions(struct kunit *test)
 	put_device(dev);
 }
 
+/*
+ * What an untrusted device has unmapped must be out of its reach at once. So its
+ * own space is strict, and it does not get into one that is not.
+ */
+static void untrusted_device_needs_a_strict_space(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct dma_space *lazy = create(test), *strict;
+	struct pci_dev *pdev = to_pci_dev(ctx->dev);
+	struct edu *other;
+	struct lonely l;
+
+	if (dma_space_domain(lazy)->type != IOMMU_DOMAIN_DMA_FQ) {
+		dma_space_put(lazy);
+		kunit_skip(test, "no space is flushed lazily here");
+	}
+	other = another(test);
+	be_alone(test, &l);
+	edu_irq_off(ctx->edu);
+	pdev->untrusted = 1;
+	strict = dma_space_create(ctx->dev, FIRST, LAST);
+	/* As the first device in it, and as a further one. */
+	KUNIT_EXPECT_EQ(test, dma_space_attach(lazy, ctx->dev), -EOPNOTSUPP);
+	enter(test, lazy, other);
+	KUNIT_EXPECT_EQ(test, dma_space_attach(lazy, ctx->dev), -EOPNOTSUPP);
+	dt_expect_data(test, other, dma_space_domain(lazy), 12);
+	leave(test, other);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, strict);
+	if (!IS_ERR(strict)) {
+		KUNIT_EXPECT_EQ(test, 0, dma_space_attach(strict, ctx->dev));
+		KUNIT_EXPECT_EQ(test, dma_space_domain(strict)->type,
+				IOMMU_DOMAIN_DMA);
+		dma_space_detach(ctx->dev);
+		dma_space_put(strict);
+	}
+	pdev->untrusted = 0;
+	KUNIT_EXPECT_EQ(test, 0, edu_irq_on(ctx->edu));
+	expect_default(test);
+	/* Trusted, it gets in. */
+	enter(test, lazy, ctx->edu);
+	leave(test, ctx->edu);
+	dma_space_put(lazy);
+	edu_put(other);
+	be_together(test, &l);
+}
+
 /* The driver goes and forgets; the next one finds everything as it should be. */
 static void unbind_while_attached(struct kunit *test)
 {
@@ -491,6 +537,7 @@ static struct kunit_case dma_space_cases[] = {
 	DT_CASE(bus_windows_are_not_handed_out),
 	DT_CASE(two_devices_see_one_binding),
 	DT_CASE_SLOW(group_of_two_functions),
+	DT_CASE(untrusted_device_needs_a_strict_space),
 	DT_CASE(unbind_while_attached),
 	DT_CASE(attached_for_drivers_to_come),
 	DT_CASE(one_to_one),
