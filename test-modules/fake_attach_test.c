@@ -288,6 +288,7 @@ static int read_knob(struct kunit *test, char __user *user, const char *path)
 	struct file *file = dt_open(path, O_RDONLY);
 	char buf[16] = "";
 	loff_t pos = 0;
+	int value;
 	ssize_t n;
 
 	if (IS_ERR(file))
@@ -296,7 +297,10 @@ static int read_knob(struct kunit *test, char __user *user, const char *path)
 	filp_close(file, NULL);
 	KUNIT_ASSERT_GT(test, n, 0);
 	KUNIT_ASSERT_EQ(test, copy_from_user(buf, user, n), 0);
-	return buf[0] == 'Y' ? 1 : simple_strtol(buf, NULL, 10);
+	if (buf[0] == 'Y' || buf[0] == 'N')
+		return buf[0] == 'Y';
+	KUNIT_ASSERT_EQ(test, kstrtoint(buf, 10, &value), 0);
+	return value;
 }
 
 static void write_knob(struct kunit *test, char __user *user, const char *path,

@@ -202,13 +202,17 @@ static inline long fk_read_number(const char *path)
 	struct file *file = dt_open(path, O_RDONLY);
 	char buf[32] = "";
 	loff_t pos = 0;
-	ssize_t n;
+	long number;
+	int ret;
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	n = kernel_read(file, buf, sizeof(buf) - 1, &pos);
+	kernel_read(file, buf, sizeof(buf) - 1, &pos);
 	filp_close(file, NULL);
-	return n > 0 ? simple_strtol(buf, NULL, 10) : n ?: -ENODATA;
+	/* With NUMA, the share of each node follows. */
+	buf[strcspn(buf, " \n")] = 0;
+	ret = kstrtol(buf, 10, &number);
+	return ret ?: number;
 }
 
 /* Small objects that kmalloc() has given out, or is keeping on some CPU. */
