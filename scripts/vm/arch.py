@@ -30,7 +30,7 @@ ARCHES = (
     Arch("x86_64", "qemu-system-x86", "qemu-system-x86_64", "q35", "qemu64",
          "arch/x86/boot/bzImage", "ttyS0", 0, "intel-iommu",
          iommu_machine="kernel-irqchip=split", iommu_device="intel-iommu,intremap=on",
-         cmdline="intel_iommu=on", device_tree=False),
+         cmdline="intel_iommu=on no_timer_check", device_tree=False),
     Arch("arm", "qemu-system-arm", "qemu-system-arm", "virt", "cortex-a15",
          "arch/arm/boot/zImage", "ttyAMA0", 0x40000000, "virtio-iommu",
          iommu_device="virtio-iommu-pci,addr=1"),
