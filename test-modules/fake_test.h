@@ -239,6 +239,15 @@ static inline long fk_small_objects(struct kunit *test)
 	return sum;
 }
 
+/* As dt_settle(), in whatever domain the device is now. */
+static inline void fk_settle(struct kunit *test)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(fk(test)->dt.dev);
+
+	if (domain && domain->type == IOMMU_DOMAIN_DMA_FQ)
+		msleep(40);
+}
+
 /*
  * Take all there is by @way and look at it: every address within the window,
  * none of it twice, none in [@hole, @hole_last], and not a page left unused.
@@ -250,12 +259,9 @@ static inline void fk_check_window(struct kunit *test, const struct way *way,
 	u64 lo = max_t(u64, ALIGN(first, PAGE_SIZE), PAGE_SIZE);
 	u64 end = ALIGN_DOWN(last + 1, PAGE_SIZE);
 	unsigned int i, outside = 0, overlap = 0, inside = 0;
-	struct iommu_domain *domain = iommu_get_domain_for_dev(fk(test)->dt.dev);
 	u64 want;
 
-	/* What was given back is to be had after the flush, see dt_settle(). */
-	if (domain && domain->type == IOMMU_DOMAIN_DMA_FQ)
-		msleep(40);
+	fk_settle(test);
 	/* The end of a mapping must not wrap. */
 	if (!IS_ENABLED(CONFIG_64BIT))
 		end = min_t(u64, end, U32_MAX - PAGE_SIZE + 1);
@@ -286,6 +292,7 @@ static inline void fk_check_window(struct kunit *test, const struct way *way,
 	KUNIT_EXPECT_EQ_MSG(test, s->bytes, want, "%s: %u pieces", way->name,
 			    s->count);
 	space_empty(test, s, way);
+	fk_settle(test);
 }
 
 static inline int fk_probe_ok(struct fake_dev *fake)
