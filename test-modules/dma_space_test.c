@@ -10,6 +10,7 @@
  */
 
 #include <linux/pci.h>
+#include <linux/swiotlb.h>
 
 #include "space.h"
 
@@ -506,6 +507,8 @@ static void one_to_one(struct kunit *test)
 
 	if (ctx->domain)
 		kunit_skip(test, "the device is translated");
+	if (is_swiotlb_force_bounce(ctx->dev))
+		kunit_skip(test, "bouncing is forced");
 	space = dma_space_create(ctx->dev, 0, U32_MAX);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, space);
 	KUNIT_EXPECT_NULL(test, dma_space_domain(space));
@@ -526,6 +529,17 @@ static void one_to_one(struct kunit *test)
 	leave(test, ctx->edu);
 	dma_space_put(space);
 }
+
+/* swiotlb=force: what is copied elsewhere is not one-to-one. */
+static void bouncing_is_not_one_to_one(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+
+	if (ctx->domain || !is_swiotlb_force_bounce(ctx->dev))
+		kunit_skip(test, "the device is translated, or need not bounce");
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_space_create(ctx->dev, 0, U32_MAX)),
+			-EOPNOTSUPP);
+}
 #endif /* HAVE_DMA_SPACE */
 
 static struct kunit_case dma_space_cases[] = {
@@ -541,6 +555,7 @@ static struct kunit_case dma_space_cases[] = {
 	DT_CASE(unbind_while_attached),
 	DT_CASE(attached_for_drivers_to_come),
 	DT_CASE(one_to_one),
+	DT_CASE(bouncing_is_not_one_to_one),
 #else
 	KUNIT_CASE(no_spaces_here),
 #endif
