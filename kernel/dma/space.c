@@ -361,7 +361,8 @@ static int __dma_space_attach(struct dma_space *space, struct device *dev,
  *   trusted and unmapping in the space is lazy.
  * * -EPROBE_DEFER: the IOMMU driver is not ready with the group yet.
  * * -ENOMEM: no memory.
- * * -EFAULT: the device reaches no address of the space.
+ * * -EFAULT: the device reaches no address of the space, or what is reserved for
+ *   it would leave none.
  * * What else the IOMMU driver returns.
  */
 int dma_space_attach(struct dma_space *space, struct device *dev)
