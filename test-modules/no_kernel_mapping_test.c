@@ -303,6 +303,34 @@ static void need_mmap(struct kunit *test)
 		kunit_skip(test, "dma_can_mmap() says no");
 }
 
+/*
+ * Where the architecture keeps one CPU mapping of a buffer coherent, the kernel's
+ * is the one, if there is one. ARM is not like that: this is for a kernel that
+ * is told to be, mutants/policy-one-cpu-mapping.patch.
+ */
+static void one_cpu_mapping(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct buf b;
+	struct um_request r = { .mmap = buf_mmap, .data = &b };
+	unsigned long uaddr;
+	unsigned int i;
+
+	if (dma_can_mmap(ctx->dev))
+		kunit_skip(test, "a buffer can have any number of mappings");
+	for (i = 0; i < ARRAY_SIZE(mapped_kinds); i++) {
+		buf_alloc(test, &b, &mapped_kinds[i], 2 * PAGE_SIZE);
+		KUNIT_EXPECT_EQ(test, (long)um_map(test, &r, 0, 2), -EBUSY);
+		buf_free(&b);
+	}
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		buf_alloc(test, &b, &kinds[i], 2 * PAGE_SIZE);
+		uaddr = buf_map(test, &b, 0, 2);
+		um_unmap(test, uaddr, 2);
+		buf_free(&b);
+	}
+}
+
 static void x6_r003_3_every_part(struct kunit *test)
 {
 	unsigned int i;
@@ -673,6 +701,7 @@ static struct kunit_case no_kernel_mapping_cases[] = {
 	DT_CASE(x6_r003_2_no_memory_for_the_table),
 	DT_CASE(x6_r003_3_every_part),
 	DT_CASE(x6_r003_3_past_the_end),
+	DT_CASE(one_cpu_mapping),
 	DT_CASE_SLOW(x6_r003_3_user_and_device),
 	DT_CASE(x6_r003_4_highmem_is_used),
 	DT_CASE(x6_r003_5_large_chunks),
