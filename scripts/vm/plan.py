@@ -45,7 +45,7 @@ EDUS = ("edu", "edu2", "pair0", "pair1")
 DEFAULTS = {
     "about": "", "devices": "", "docs": "", "iommu": "yes", "type": "", "dtb": "coherent",
     "machine": "", "memory": "1024", "cmdline": "", "stop": "", "mixed": "", "poweroff": "unbind",
-    "timeout": "300", "quiet": "45", "cpus": "2", "seed": "20260101",
+    "timeout": "300", "quiet": "60", "cpus": "2", "seed": "20260101",
 }
 CHOICES = {"iommu": ("yes", "no", "passthrough"), "type": ("", "DMA", "DMA-FQ"),
            "dtb": ("coherent", "noncoherent", "window", "ranges", "pool", "restricted"),
@@ -91,6 +91,7 @@ class Plan:
         self.about = values["about"]
         self.devices = values["devices"].split()
         self.mixed = values["mixed"].split()
+        self.busy = any(d not in EDUS for d in self.devices)
         self.docs = []
         for doc in values["docs"].split():
             self.docs += regress_modules() if doc == "@regress" else [doc]
