@@ -108,7 +108,8 @@ static void d30_untrusted_is_bounced(struct kunit *test)
 #ifdef CONFIG_ARM_DMA_USE_IOMMU
 #include <asm/dma-iommu.h>
 
-#define BASE	SZ_64M
+/* In the 28 bits of the device, and not in the hole of the plan ranges */
+#define BASE	(SZ_128M + SZ_32M)
 #define SIZE	SZ_64M
 
 struct attached {

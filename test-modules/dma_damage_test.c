@@ -67,8 +67,9 @@ static void d22_bad_unmap_is_survived(struct kunit *test)
 }
 
 static struct kunit_case dma_damage_cases[] = {
-	DT_CASE(d17_sg_offset_beyond_page),
 	DT_CASE(d22_bad_unmap_is_survived),
+	/* Where it fails, a page stays mapped at an address that is free. */
+	DT_CASE(d17_sg_offset_beyond_page),
 	{}
 };
 

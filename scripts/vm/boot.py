@@ -113,9 +113,11 @@ def boot_all(names, kernel):
             for one in boots:
                 yield one.result()
         except BaseException:
-            for one in boots:
-                one.cancel()
-            STOPPING.set()
+            # Also when the caller has all that it wanted: nothing is stopped then.
+            if not all(one.done() for one in boots):
+                for one in boots:
+                    one.cancel()
+                STOPPING.set()
             raise
 
 
