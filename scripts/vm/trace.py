@@ -38,6 +38,8 @@ EVENTS = {
     "intel-iommu": ["vtd_switch_address_space", "vtd_dmar_*", "vtd_translate_pt"],
 }
 
+_SWITCH = re.compile(
+    r"Device (\w+):(\w+)\.(\d) switching address space \(iommu enabled=(\d)\)")
 _VIRTIO = {
     "virtio_iommu_attach": re.compile(r"domain=(\d+) endpoint=(\d+)"),
     "virtio_iommu_map": re.compile(
@@ -47,8 +49,7 @@ _VIRTIO = {
     "virtio_iommu_translate_out": re.compile(r"(\w+) -> (\w+) for sid=(\d+)"),
     "virtio_iommu_fill_resv_property": re.compile(
         r"dev= (\d+), type=(\d+) start=(\w+) end=(\w+)"),
-    "virtio_iommu_switch_address_space": re.compile(
-        r"Device (\w+):(\w+)\.(\d) switching address space \(iommu enabled=(\d)\)"),
+    "virtio_iommu_switch_address_space": _SWITCH,
     "virtio_iommu_report_fault": re.compile(r"endpoint=(\d+)"),
     "virtio_iommu_put_domain": re.compile(r"Free domain=(\d+)"),
     "virtio_iommu_device_reset": re.compile(r"reset"),
@@ -61,8 +62,7 @@ _SMMUV3 = {
     "smmuv3_record_event": re.compile(r"(\w+) sid=(\w+)"),
 }
 _VTD = {
-    "vtd_switch_address_space": re.compile(
-        r"Device (\w+):(\w+)\.(\d) switching address space \(iommu enabled=(\d)\)"),
+    "vtd_switch_address_space": _SWITCH,
     "vtd_dmar_translate": re.compile(r"dev (\w+):(\w+)\.(\w+) iova (\w+) -> gpa (\w+)"),
     "vtd_translate_pt": re.compile(r"source id (\w+), iova (\w+)"),
     "vtd_dmar_fault": re.compile(r"sid (\w+) fault (\d+) addr (\w+)"),
@@ -70,6 +70,11 @@ _VTD = {
 }
 _MSI_REGION = 1
 MAX_EXAMPLES = 5
+
+
+def sid_of(bus, slot, fn):
+    """A device's requester id, of what QEMU prints in hexadecimal."""
+    return int(bus, 16) << 8 | int(slot, 16) << 3 | int(fn, 16)
 
 
 class Endpoint:
@@ -106,6 +111,7 @@ class Trace:
         self.ram_start = ram_start
         self.ram_end = ram_start + ram_mib * 1024 * 1024
         self.endpoints = {}
+        self.over = False       # the guest let go of the IOMMU, or turned it off
         self.problems = []      # sentences
         self.hidden = 0
 
@@ -133,6 +139,13 @@ class Trace:
                     raise ValueError(f"{path}: QEMU's trace has an unknown form: {line.strip()}")
                 getattr(self, name[len(self.prefix):])(*found.groups())
         return self
+
+    def switch_address_space(self, bus, slot, fn, on):
+        if self.over:           # then every device goes off
+            return
+        e = self.endpoint(sid_of(bus, slot, fn))
+        e.on = on == "1"
+        e.was_on |= e.on
 
     def way(self, bdf, moved):
         """How a device's @moved bytes went: translated, direct, mixed or none.
@@ -168,7 +181,6 @@ class VirtioTrace(Trace):
     def __init__(self, *ram):
         super().__init__(*ram)
         self.tables = {}        # domain -> {page: physical page}
-        self.over = False       # the driver of the IOMMU let go of it
         # (page, physical page) of what was mapped in domains that QEMU freed
         self.left = set()
 
@@ -187,17 +199,11 @@ class VirtioTrace(Trace):
         self.over = False
 
     def device_reset(self):
-        self.over = True
+        self.over = True        # its driver let go of it
 
     def put_domain(self, domain):
         # The guest maps them again if it attaches a device to the domain again.
         self.left.update(self.tables.pop(int(domain), {}).items())
-
-    def switch_address_space(self, bus, slot, fn, on):
-        sid = int(bus, 16) << 8 | int(slot, 16) << 3 | int(fn)
-        if not self.over:       # at the machine's end everything goes off
-            self.endpoint(sid).on = on == "1"
-            self.endpoint(sid).was_on |= on == "1"
 
     def fill_resv_property(self, sid, kind, start, end):
         if int(kind) == _MSI_REGION:
@@ -302,21 +308,11 @@ class VtdTrace(WalkTrace):
     events = _VTD
     prefix = "vtd_"
 
-    def __init__(self, *ram):
-        super().__init__(*ram)
-        self.over = False       # the unit was turned off, as a shutdown does
-
     def dmar_enable(self, on):
-        self.over = on == "0"
-
-    def switch_address_space(self, bus, slot, fn, on):
-        sid = int(bus, 16) << 8 | int(slot, 16) << 3 | int(fn)
-        if not self.over:
-            self.endpoint(sid).on = on == "1"
+        self.over = on == "0"   # as a shutdown does
 
     def dmar_translate(self, bus, slot, fn, addr, phys):
-        sid = int(bus, 16) << 8 | int(slot, 16) << 3 | int(fn, 16)
-        self.reached(sid, int(addr, 16), int(phys, 16))
+        self.reached(sid_of(bus, slot, fn), int(addr, 16), int(phys, 16))
 
     def translate_pt(self, sid, _addr):
         self.passed(int(sid, 16))

@@ -39,8 +39,8 @@ def read(kind, text):
         return trace.KINDS[kind](start, 1024).read(f.name)
 
 
-def way(want, kind, text, moved=4096):
-    got = read(kind, text).way(BDF, moved)
+def way(want, kind, text, moved=4096, bdf=BDF):
+    got = read(kind, text).way(bdf, moved)
     return "" if got == want else f"{got} instead of {want}"
 
 
@@ -115,6 +115,9 @@ TESTS = {
     "vtd_off": lambda: way("mixed", V, VTD + VTD_OFF),
     "vtd_off_with_the_whole_unit": lambda: way("translated", V, VTD + "vtd_dmar_enable enable 0\n" + VTD_OFF),
     "vtd_on_again": lambda: way("mixed", V, VTD + "vtd_dmar_enable enable 0\nvtd_dmar_enable enable 1\n" + VTD_OFF),
+    "vtd_another_function": lambda: way(
+        "translated", V, VTD.replace("00:02.0", "01:1f.3").replace(" 01:1f.30 ", " 01:1f.03 "),
+        bdf="0000:01:1f.3"),
     "vtd_pass_through": lambda: way(
         "mixed", V, VTD + "vtd_translate_pt source id 0x10, iova 0x3aaa000\n"
         "vtd_dmar_translate dev 00:02.00 iova 0x3aaa000 -> gpa 0x3aaa000 mask 0xfff\n"),
