@@ -181,15 +181,15 @@ class VirtioTrace(Trace):
     def __init__(self, *ram):
         super().__init__(*ram)
         self.tables = {}        # domain -> {page: physical page}
-        # (page, physical page) of what was mapped in domains that QEMU freed
-        self.left = set()
+        # domain -> {(page, physical page)} of what was mapped when QEMU freed it
+        self.left = {}
 
     def _users(self, domain):
         return [e for e in self.endpoints.values() if e.domain == domain]
 
     def leaked(self):
         """Pages still mapped for a device at the end."""
-        return len(self.left) + sum(len(t) for t in self.tables.values())
+        return sum(len(pages) for of in (self.left, self.tables) for pages in of.values())
 
     def attach(self, domain, sid):
         e = self.endpoint(int(sid))
@@ -202,8 +202,10 @@ class VirtioTrace(Trace):
         self.over = True        # its driver let go of it
 
     def put_domain(self, domain):
-        # The guest maps them again if it attaches a device to the domain again.
-        self.left.update(self.tables.pop(int(domain), {}).items())
+        # The guest maps them again if it attaches a device to the same domain
+        # again. In another one the same page is another mapping.
+        domain = int(domain)
+        self.left.setdefault(domain, set()).update(self.tables.pop(domain, {}).items())
 
     def fill_resv_property(self, sid, kind, start, end):
         if int(kind) == _MSI_REGION:
@@ -211,7 +213,7 @@ class VirtioTrace(Trace):
 
     def map(self, domain, first, last, phys, _flags):
         domain, first, last, phys = int(domain), int(first, 16), int(last, 16), int(phys, 16)
-        table = self.tables.setdefault(domain, {})
+        table, left = self.tables.setdefault(domain, {}), self.left.get(domain, set())
         if not self.is_memory(phys, phys + last - first):
             self.problem(f"mapped {first:#x} to {phys:#x}, which is not memory of the machine")
         if first == 0:
@@ -223,7 +225,7 @@ class VirtioTrace(Trace):
             if page in table:
                 self.problem(f"mapped {page * PAGE:#x} twice")
             table[page] = phys // PAGE + page - first // PAGE
-            self.left.discard((page, table[page]))
+            left.discard((page, table[page]))
         for e in self._users(domain):
             e.maps += 1
 

@@ -221,6 +221,19 @@ def trace_line(part):
     return next(line + "\n" for line in TRACE.splitlines() if part in line)
 
 
+FREED = "virtio_iommu_put_domain Free domain=1\n"
+
+
+def in_domain_2(lines):
+    return lines.replace("domain=1", "domain=2")
+
+
+def left(want, instead):
+    """Pages left mapped, with @instead of the unmapping."""
+    got = traced(trace_line("unmap_done"), instead).leaked()
+    return "" if got == want else f"{got} pages instead of {want}"
+
+
 def clean_trace():
     t = traced()
     if t.problems or t.leaked() or t.faulted():
@@ -258,9 +271,19 @@ TESTS.update({
         "translated", trace_line("unmap_done"), trace_line("unmap_done") +
         "virtio_iommu_device_reset reset!\n" +
         trace_line("switch_address").replace("enabled=1", "enabled=0")),
-    "trace_leak_in_a_freed_domain": lambda: "" if traced(
-        trace_line("unmap_done"), "virtio_iommu_put_domain Free domain=1\n").leaked() == 1
-        else "no leak",
+    "trace_leak_in_a_freed_domain": lambda: left(1, FREED),
+    "trace_mapped_again_after_its_domain_was_freed": lambda: left(
+        0, FREED + trace_line("attach") + trace_line("iommu_map ") + trace_line("unmap_done")),
+    "trace_mapped_again_and_left_over": lambda: left(
+        1, FREED + trace_line("attach") + trace_line("iommu_map ") + FREED),
+    "trace_mapped_again_to_other_memory": lambda: left(
+        1, FREED + trace_line("attach") + trace_line("iommu_map ").replace("0x42000000", "0x42001000") +
+        trace_line("unmap_done")),
+    "trace_mapped_again_in_another_domain": lambda: left(
+        1, FREED + in_domain_2(trace_line("attach") + trace_line("iommu_map ") +
+                               trace_line("unmap_done"))),
+    "trace_left_over_in_two_domains": lambda: left(
+        2, FREED + in_domain_2(trace_line("attach") + trace_line("iommu_map ") + FREED)),
     "trace_silent_device_that_moved": lambda: way("direct", bdf="0000:00:04.0"),
     "trace_silent_device": lambda: way("none", bdf="0000:00:04.0", moved=0),
     "trace_foreign_memory": lambda: problem("not memory of the machine", "phys_start=0x42000000",
@@ -273,7 +296,7 @@ TESTS.update({
         trace_line("unmap_done") + trace_line("translate_out")),
     "trace_map_twice": lambda: problem("twice", trace_line("iommu_map "),
                                        trace_line("iommu_map ") * 2),
-    "trace_leak": lambda: "" if traced(trace_line("unmap_done"), "").leaked() == 1 else "no leak",
+    "trace_leak": lambda: left(1, ""),
 })
 
 # ---- disk images ----
