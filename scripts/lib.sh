@@ -198,6 +198,21 @@ lock() {
 	export DMA_SPACE_LOCKS
 }
 
+# ---- architectures ----------------------------------------------------------
+
+# arch_facts <architecture>: sets ARCH_CROSS, the prefix of its compiler,
+# ARCH_IMAGE, the kernel below its build directory, and ARCH_DEBIAN, what Debian
+# calls it. (What the machines are is in vm/arch.py.)
+# shellcheck disable=SC2034 # read by the scripts that source this file
+arch_facts() {
+	case $1 in
+	arm) ARCH_CROSS=arm-linux-gnueabihf- ARCH_IMAGE=arch/arm/boot/zImage ARCH_DEBIAN=armhf ;;
+	arm64) ARCH_CROSS=aarch64-linux-gnu- ARCH_IMAGE=arch/arm64/boot/Image ARCH_DEBIAN=arm64 ;;
+	x86_64) ARCH_CROSS=x86_64-linux-gnu- ARCH_IMAGE=arch/x86/boot/bzImage ARCH_DEBIAN=amd64 ;;
+	*) die "no such architecture: $1" ;;
+	esac
+}
+
 # ---- git --------------------------------------------------------------------
 
 # What git writes for us must not depend on the user's settings, and the same

@@ -8,6 +8,7 @@ told. Prints "ok <id>" or "not ok <id> # why" for each.
 """
 
 import pathlib
+import subprocess
 import sys
 import tempfile
 
@@ -82,6 +83,17 @@ def arch_is(want, config):
         return "" if got == want else f"{got} instead of {want}"
 
 
+def images_agree():
+    """The kernel that is booted is the one that scripts/kbuild builds."""
+    for a in arch.ARCHES:
+        said = subprocess.run(
+            ["sh", "-c", '. "$(dirname "$0")/lib.sh"; arch_facts "$1"; echo "$ARCH_IMAGE"',
+             f"{sys.path[0]}/kbuild", a.name], stdout=subprocess.PIPE, check=True, text=True)
+        if said.stdout.strip() != a.image:
+            return f"{a.name}: {said.stdout.strip()} is built and {a.image} booted"
+    return ""
+
+
 def told_of_is_traced():
     """What is parsed is what QEMU is asked for."""
     for kind, reader in trace.KINDS.items():
@@ -131,6 +143,7 @@ TESTS = {
     "arch_arm": lambda: arch_is("arm", "CONFIG_ARM=y\nCONFIG_ARM_LPAE=y\n"),
     "arch_arm64": lambda: arch_is("arm64", "CONFIG_ARM64=y\nCONFIG_ARM64_4K_PAGES=y\n"),
     "arch_x86_64": lambda: arch_is("x86_64", "CONFIG_X86_64=y\nCONFIG_X86=y\n"),
+    "arch_images_agree": images_agree,
     "arch_of_nothing": lambda: arch_is(None, None),
 }
 
