@@ -17,18 +17,11 @@
 
 #include <linux/dma-map-ops.h>
 
-#include "dma_test.h"
+#include "buf.h"
 #include "ptwalk.h"
-#include "user_map.h"
 
 #define MAX_PAGES	(SZ_1M / PAGE_SIZE)
 #define STALE_PAGES	64
-
-struct kind {
-	const char *name;
-	gfp_t gfp;
-	unsigned long attrs;
-};
 
 static const struct kind kinds[] = {
 	{ "coherent", GFP_KERNEL, 0 },
@@ -74,15 +67,6 @@ struct search {
 	u8 seen[MAX_PAGES];
 	unsigned long va;
 	unsigned long cached_at;
-};
-
-struct buf {
-	struct device *dev;
-	void *cpu;
-	dma_addr_t addr;
-	size_t size;
-	unsigned int pages;
-	const struct kind *kind;
 };
 
 /* ---- searching ---------------------------------------------------------- */
@@ -225,28 +209,6 @@ static bool can_avoid(void)
 
 /* ---- buffers ------------------------------------------------------------ */
 
-static void buf_alloc(struct kunit *test, struct buf *b,
-		      const struct kind *kind, size_t size)
-{
-	struct dt_ctx *ctx = test->priv;
-
-	b->kind = kind;
-	b->dev = ctx->dev;
-	b->size = size;
-	b->pages = size >> PAGE_SHIFT;
-	b->cpu = dma_alloc_attrs(ctx->dev, size, &b->addr, kind->gfp,
-				 kind->attrs);
-	KUNIT_ASSERT_NOT_NULL_MSG(test, b->cpu, "%s, %zu bytes", kind->name,
-				  size);
-}
-
-static void buf_free(struct kunit *test, struct buf *b)
-{
-	struct dt_ctx *ctx = test->priv;
-
-	dma_free_attrs(ctx->dev, b->size, b->cpu, b->addr, b->kind->attrs);
-}
-
 static void buf_search(struct kunit *test, struct buf *b, struct search *s)
 {
 	unsigned int i;
@@ -259,8 +221,7 @@ static void buf_search(struct kunit *test, struct buf *b, struct search *s)
 /* Where the caller's own mapping has to be found; a cookie is no mapping. */
 static unsigned long buf_va(struct buf *b)
 {
-	return b->kind->attrs & DMA_ATTR_NO_KERNEL_MAPPING ? 0 :
-							      (unsigned long)b->cpu;
+	return buf_has_cpu(b) ? (unsigned long)b->cpu : 0;
 }
 
 /* The rule, for pages that were found; @counted: by the kernel, for them. */
@@ -320,7 +281,7 @@ static void alias_of(struct kunit *test, const struct kind *k,
 			expect_no_conflict(test, s, k[i].name, sz[j],
 					   counter(test, pages_file) -
 					   before);
-			buf_free(test, &b);
+			buf_free(&b);
 			expect_restored(test, s, k[i].name, sz[j]);
 			search_end(s);
 			KUNIT_EXPECT_EQ_MSG(test, before,
@@ -405,7 +366,7 @@ static void r004_1_atomic(struct kunit *test)
 			/* counted when the pool was filled, as a whole */
 			expect_no_conflict(test, s, b.kind->name, b.size,
 					   pool ?: search_count(s, SEEN_CACHED));
-			buf_free(test, &b);
+			buf_free(&b);
 			search_end(s);
 		}
 	}
@@ -414,32 +375,21 @@ static void r004_1_atomic(struct kunit *test)
 				(int)(SZ_128K >> PAGE_SHIFT));
 }
 
-static int buf_mmap(struct vm_area_struct *vma, void *data)
-{
-	struct buf *b = data;
-
-	return dma_mmap_attrs(b->dev, vma, b->cpu, b->addr, b->size,
-			      b->kind->attrs);
-}
-
 static void user_mapping_of(struct kunit *test, const struct kind *k)
 {
 	int before = counter(test, pages_file);
 	struct search *s = search_new(test);
-	struct buf b;
-	struct um_request r = { .mmap = buf_mmap, .data = &b };
 	unsigned long uaddr;
+	struct buf b;
 
 	buf_alloc(test, &b, k, SZ_64K);
 	buf_search(test, &b, s);
-	uaddr = um_map(test, &r, 0, b.pages);
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(uaddr), "%s: %ld", k->name,
-			       (long)uaddr);
+	uaddr = buf_map(test, &b, 0, b.pages);
 	search_run(test, s, uaddr);
 	expect_no_conflict(test, s, k->name, b.size,
 			   counter(test, pages_file) - before);
 	um_unmap(test, uaddr, b.pages);
-	buf_free(test, &b);
+	buf_free(&b);
 	search_end(s);
 }
 
@@ -485,7 +435,7 @@ static void r004_1_stale_kmap(struct kunit *test)
 	expect_no_conflict(test, s, single.name, STALE_PAGES * PAGE_SIZE,
 			   counter(test, pages_file) - before);
 	for (i = 0; i < STALE_PAGES; i++)
-		buf_free(test, &b[i]);
+		buf_free(&b[i]);
 	search_end(s);
 }
 
@@ -507,7 +457,7 @@ static void r004_1_counter(struct kunit *test)
 			aliased ? (int)b.pages : 0);
 	KUNIT_EXPECT_EQ(test, counter(test, total_file) - total,
 			aliased ? (int)b.pages : 0);
-	buf_free(test, &b);
+	buf_free(&b);
 	KUNIT_EXPECT_EQ(test, counter(test, pages_file), pages);
 }
 

@@ -16,16 +16,9 @@
 #include <linux/scatterlist.h>
 #include <linux/uaccess.h>
 
-#include "dma_test.h"
-#include "user_map.h"
+#include "buf.h"
 
 #define GUARD	0xa5
-
-struct kind {
-	const char *name;
-	gfp_t gfp;
-	unsigned long attrs;
-};
 
 static const struct kind kinds[] = {
 	{ "plain", GFP_KERNEL, 0 },
@@ -57,42 +50,6 @@ static const size_t sizes[] = {
 static const size_t atomic_sizes[] = {
 	SZ_4K, 5000, SZ_8K, 3 * SZ_4K, 5 * SZ_4K, SZ_32K,
 };
-
-struct buf {
-	struct device *dev;
-	void *cpu;
-	dma_addr_t addr;
-	size_t size;
-	unsigned int pages;
-	const struct kind *kind;
-};
-
-static void buf_alloc(struct kunit *test, struct buf *b,
-		      const struct kind *kind, size_t size)
-{
-	struct dt_ctx *ctx = test->priv;
-
-	b->kind = kind;
-	b->dev = ctx->dev;
-	b->size = size;
-	b->pages = PAGE_ALIGN(size) >> PAGE_SHIFT;
-	b->cpu = dma_alloc_attrs(ctx->dev, size, &b->addr, kind->gfp,
-				 kind->attrs);
-	KUNIT_ASSERT_NOT_NULL_MSG(test, b->cpu, "%s, %zu bytes", kind->name,
-				  size);
-}
-
-static void buf_free(struct kunit *test, struct buf *b)
-{
-	struct dt_ctx *ctx = test->priv;
-
-	dma_free_attrs(ctx->dev, b->size, b->cpu, b->addr, b->kind->attrs);
-}
-
-static bool buf_has_cpu(struct buf *b)
-{
-	return !(b->kind->attrs & DMA_ATTR_NO_KERNEL_MAPPING);
-}
 
 /*
  * The next page of the device's addresses may be another mapping of the same
@@ -145,7 +102,7 @@ static void own_pages_of(struct kunit *test, const struct kind *k,
 		for (j = 0; j < nsizes; j++) {
 			buf_alloc(test, &b, &k[i], sz[j]);
 			expect_own_pages(test, &b);
-			buf_free(test, &b);
+			buf_free(&b);
 			if (ctx->domain)
 				KUNIT_EXPECT_EQ(test, dt_phys(ctx, b.addr), 0);
 		}
@@ -209,7 +166,7 @@ static void sgtable_of(struct kunit *test, const struct kind *k,
 		for (j = 0; j < nsizes; j++) {
 			buf_alloc(test, &b, &k[i], sz[j]);
 			expect_sgtable(test, &b, pages);
-			buf_free(test, &b);
+			buf_free(&b);
 		}
 	}
 }
@@ -232,35 +189,6 @@ static void d3_no_mapping_sgtable(struct kunit *test)
 	/* The last kind is the atomic one. */
 	sgtable_of(test, unmapped_kinds, ARRAY_SIZE(unmapped_kinds) - 1, sizes,
 		   ARRAY_SIZE(sizes));
-}
-
-static int buf_mmap(struct vm_area_struct *vma, void *data)
-{
-	struct buf *b = data;
-
-	return dma_mmap_attrs(b->dev, vma, b->cpu, b->addr, b->size,
-			      b->kind->attrs);
-}
-
-/* Map @count pages from page @first on into a user address space of ours. */
-static unsigned long user_map(struct kunit *test, struct buf *b,
-			      unsigned int first, unsigned int count)
-{
-	struct um_request r = { .mmap = buf_mmap, .data = b };
-
-	return um_map(test, &r, first, count);
-}
-
-static void expect_no_user_map(struct kunit *test, struct buf *b,
-			       unsigned int first, unsigned int count)
-{
-	unsigned long uaddr = user_map(test, b, first, count);
-
-	KUNIT_EXPECT_EQ_MSG(test, (long)uaddr, -ENXIO,
-			    "%s: pages %u+%u of %u", b->kind->name, first,
-			    count, b->pages);
-	if (!IS_ERR_VALUE(uaddr))
-		um_unmap(test, uaddr, count);
 }
 
 /* What the user reads or writes at @uaddr is what is in @pages. */
@@ -300,22 +228,18 @@ static void mmap_of(struct kunit *test, const struct kind *kind)
 	buf_alloc(test, &b, kind, 5 * PAGE_SIZE);
 	expect_sgtable(test, &b, pages);
 
-	uaddr = user_map(test, &b, 0, 5);
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(uaddr), "%s: error %ld",
-			       kind->name, (long)uaddr);
+	uaddr = buf_map(test, &b, 0, 5);
 	expect_same_memory(test, pages, uaddr, 5, 40);
 	um_unmap(test, uaddr, 5);
 
-	uaddr = user_map(test, &b, 2, 2);
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(uaddr), "%s: error %ld",
-			       kind->name, (long)uaddr);
+	uaddr = buf_map(test, &b, 2, 2);
 	expect_same_memory(test, pages + 2, uaddr, 2, 50);
 	um_unmap(test, uaddr, 2);
 
-	expect_no_user_map(test, &b, 0, 6);
-	expect_no_user_map(test, &b, 4, 2);
-	expect_no_user_map(test, &b, 5, 1);
-	buf_free(test, &b);
+	buf_expect_no_map(test, &b, 0, 6);
+	buf_expect_no_map(test, &b, 4, 2);
+	buf_expect_no_map(test, &b, 5, 1);
+	buf_free(&b);
 }
 
 static void mmap_of_kinds(struct kunit *test, const struct kind *k,
@@ -369,7 +293,7 @@ static void d3_no_mapping_dirty(struct kunit *test)
 						      b.kind->attrs));
 		KUNIT_EXPECT_PTR_EQ(test, sg_page(sgt.sgl), pages[0]);
 		sg_free_table(&sgt);
-		buf_free(test, &b);
+		buf_free(&b);
 	}
 }
 
@@ -392,7 +316,7 @@ static void d14_atomic_zeroed_on_reuse(struct kunit *test)
 				memset(b[i].cpu, GUARD, b[i].size);
 			}
 			for (i = 0; i < 8; i++)
-				buf_free(test, &b[i]);
+				buf_free(&b[i]);
 		}
 		KUNIT_EXPECT_EQ_MSG(test, dirty, 0, "%s: buffers with old data",
 				    atomic_kinds[k].name);
@@ -419,7 +343,7 @@ static void dirty_free_memory(struct kunit *test, size_t size)
 	for (i = 0; i < count; i++)
 		memset(b[i].cpu, GUARD, size);
 	for (i = 0; i < count; i++)
-		buf_free(test, &b[i]);
+		buf_free(&b[i]);
 	/* The page allocator's, which hands out first what was freed last. */
 	for (i = 0; i < count; i++) {
 		unsigned int j;
@@ -464,7 +388,7 @@ static void x1_no_mapping_zeroed(struct kunit *test)
 			KUNIT_EXPECT_TRUE_MSG(test,
 					      dt_pages_are_zero(pages, b.pages),
 					      "%s, %zu bytes", k->name, sz[j]);
-			buf_free(test, &b);
+			buf_free(&b);
 		}
 	}
 }
@@ -488,7 +412,7 @@ static void no_mapping_side_by_side(struct kunit *test)
 		seen[n++] = pages[0];
 	}
 	for (i = 0; i < ARRAY_SIZE(b); i++)
-		buf_free(test, &b[i]);
+		buf_free(&b[i]);
 }
 
 /*
@@ -506,7 +430,7 @@ static void free_and_alloc(struct kunit *test, const struct kind *k)
 
 	while (rounds--) {
 		buf_alloc(test, &b, k, size);
-		buf_free(test, &b);
+		buf_free(&b);
 	}
 }
 
@@ -631,7 +555,7 @@ static void d5_atomic_map_failure(struct kunit *test)
 
 		buf_alloc(test, &b, &atomic_kinds[0], SZ_32K);
 		expect_own_pages(test, &b);
-		buf_free(test, &b);
+		buf_free(&b);
 	}
 }
 

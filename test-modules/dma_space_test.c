@@ -59,44 +59,45 @@ static void expect_default(struct kunit *test)
 	dt_expect_data(test, ctx->edu, ctx->domain, 90);
 }
 
-/* Another edu device in another group; the case is skipped without one. */
-static struct edu *another(struct kunit *test)
+/* An edu device besides the case's, in its group or in another; NULL: none. */
+static struct edu *find_other(struct kunit *test, bool same_group)
 {
 	struct dt_ctx *ctx = test->priv;
 	unsigned int i;
 
 	for (i = 0; i < edu_count(); i++) {
 		struct edu *edu = edu_get(i);
+		struct iommu_group *group;
 
 		if (IS_ERR(edu))
 			break;
-		if (edu_dev(edu)->iommu_group &&
-		    edu_dev(edu)->iommu_group != ctx->dev->iommu_group)
+		group = edu_dev(edu)->iommu_group;
+		if (edu != ctx->edu && group &&
+		    (group == ctx->dev->iommu_group) == same_group)
 			return edu;
 		edu_put(edu);
 	}
-	kunit_skip(test, "there is one edu device only, or one group");
 	return NULL;
+}
+
+/* Another edu device in another group; the case is skipped without one. */
+static struct edu *another(struct kunit *test)
+{
+	struct edu *edu = find_other(test, false);
+
+	if (!edu)
+		kunit_skip(test, "there is one edu device only, or one group");
+	return edu;
 }
 
 /* The other function of the device, which is in its group. */
 static struct edu *sibling(struct kunit *test)
 {
-	struct dt_ctx *ctx = test->priv;
-	unsigned int i;
+	struct edu *edu = find_other(test, true);
 
-	for (i = 0; i < edu_count(); i++) {
-		struct edu *edu = edu_get(i);
-
-		if (IS_ERR(edu))
-			break;
-		if (edu != ctx->edu && edu_dev(edu)->iommu_group &&
-		    edu_dev(edu)->iommu_group == ctx->dev->iommu_group)
-			return edu;
-		edu_put(edu);
-	}
-	kunit_skip(test, "the device is alone in its group");
-	return NULL;
+	if (!edu)
+		kunit_skip(test, "the device is alone in its group");
+	return edu;
 }
 
 /*
@@ -109,20 +110,10 @@ struct lonely {
 
 static void be_alone(struct kunit *test, struct lonely *l)
 {
-	struct dt_ctx *ctx = test->priv;
-	unsigned int i;
+	struct edu *edu = find_other(test, true);
 
-	l->other = NULL;
-	for (i = 0; i < edu_count(); i++) {
-		struct edu *edu = edu_get(i);
-
-		if (IS_ERR(edu))
-			break;
-		if (edu != ctx->edu && edu_dev(edu)->iommu_group &&
-		    edu_dev(edu)->iommu_group == ctx->dev->iommu_group)
-			l->other = get_device(edu_dev(edu));
-		edu_put(edu);
-	}
+	l->other = edu ? get_device(edu_dev(edu)) : NULL;
+	edu_put(edu);
 	if (l->other)
 		device_release_driver(l->other);
 }
@@ -133,6 +124,17 @@ static void be_together(struct kunit *test, struct lonely *l)
 		return;
 	KUNIT_EXPECT_EQ(test, device_attach(l->other), 1);
 	put_device(l->other);
+}
+
+/* A driver for the device of the case, which is another struct edu then. */
+static void rebind(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+
+	KUNIT_EXPECT_EQ(test, device_attach(ctx->dev), 1);
+	edu_put(ctx->edu);
+	ctx->edu = edu_find(ctx->dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->edu);
 }
 
 static void transfers_in_a_space(struct kunit *test)
@@ -392,11 +394,8 @@ static void group_of_two_functions(struct kunit *test)
 	kunit_warning_suppress(test)
 		device_release_driver(dev);
 	device_release_driver(ctx->dev);
-	KUNIT_EXPECT_EQ(test, device_attach(ctx->dev), 1);
+	rebind(test);
 	KUNIT_EXPECT_EQ(test, device_attach(dev), 1);
-	edu_put(ctx->edu);
-	ctx->edu = edu_find(ctx->dev);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->edu);
 	expect_default(test);
 	dma_space_put(space);
 	put_device(dev);
@@ -460,10 +459,7 @@ static void unbind_while_attached(struct kunit *test)
 	dma_space_put(space);
 	kunit_warning_suppress(test)
 		device_release_driver(ctx->dev);
-	KUNIT_EXPECT_EQ(test, device_attach(ctx->dev), 1);
-	edu_put(ctx->edu);
-	ctx->edu = edu_find(ctx->dev);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->edu);
+	rebind(test);
 	expect_default(test);
 	be_together(test, &l);
 }
@@ -480,19 +476,13 @@ static void attached_for_drivers_to_come(struct kunit *test)
 	device_release_driver(ctx->dev);
 	KUNIT_EXPECT_EQ(test, 0, dma_space_attach(space, ctx->dev));
 	for (i = 0; i < 2; i++) {
-		KUNIT_EXPECT_EQ(test, device_attach(ctx->dev), 1);
-		edu_put(ctx->edu);
-		ctx->edu = edu_find(ctx->dev);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->edu);
+		rebind(test);
 		dt_expect_data(test, ctx->edu, dma_space_domain(space), 10);
 		device_release_driver(ctx->dev);
 	}
 	dma_space_detach(ctx->dev);
 	dma_space_put(space);
-	KUNIT_EXPECT_EQ(test, device_attach(ctx->dev), 1);
-	edu_put(ctx->edu);
-	ctx->edu = edu_find(ctx->dev);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->edu);
+	rebind(test);
 	expect_default(test);
 	be_together(test, &l);
 }

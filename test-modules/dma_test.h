@@ -82,6 +82,23 @@ static inline const void *dt_gen_params(struct kunit *test, const void *prev,
 	return next;
 }
 
+/* A splat in the log is a failure of the case that made it. */
+static inline void dt_splats_begin(struct dt_ctx *ctx)
+{
+	ctx->tainted = test_taint(TAINT_WARN);
+	ctx->lockdep = debug_locks;
+}
+
+static inline void dt_splats_expect_none(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+
+	KUNIT_EXPECT_FALSE_MSG(test, !ctx->tainted && test_taint(TAINT_WARN),
+			       "the kernel warned during this case");
+	KUNIT_EXPECT_FALSE_MSG(test, ctx->lockdep && !debug_locks,
+			       "lockdep complained during this case");
+}
+
 static inline int dt_init(struct kunit *test)
 {
 	const unsigned int *index = test->param_value;
@@ -104,8 +121,7 @@ static inline int dt_init(struct kunit *test)
 	ctx->coherent_mask = ctx->dev->coherent_dma_mask;
 	ctx->bus_limit = ctx->dev->bus_dma_limit;
 	ctx->max_seg = dma_get_max_seg_size(ctx->dev);
-	ctx->tainted = test_taint(TAINT_WARN);
-	ctx->lockdep = debug_locks;
+	dt_splats_begin(ctx);
 	test->priv = ctx;
 	return 0;
 }
@@ -116,11 +132,7 @@ static inline void dt_exit(struct kunit *test)
 
 	if (!ctx)
 		return;
-	/* A splat in the log is a failure of the case that made it. */
-	KUNIT_EXPECT_FALSE_MSG(test, !ctx->tainted && test_taint(TAINT_WARN),
-			       "the kernel warned during this case");
-	KUNIT_EXPECT_FALSE_MSG(test, ctx->lockdep && !debug_locks,
-			       "lockdep complained during this case");
+	dt_splats_expect_none(test);
 	dma_set_max_seg_size(ctx->dev, ctx->max_seg);
 	ctx->dev->bus_dma_limit = ctx->bus_limit;
 	dma_set_mask(ctx->dev, ctx->mask);

@@ -152,18 +152,16 @@ EXPORT_SYMBOL_GPL(edu_count);
  */
 struct edu *edu_get(unsigned int n)
 {
-	struct edu *edu, *found = ERR_PTR(-ENODEV);
+	struct edu *edu;
 
-	mutex_lock(&edu_list_lock);
+	guard(mutex)(&edu_list_lock);
 	list_for_each_entry(edu, &edu_list, node) {
-		if (n--)
-			continue;
-		kref_get(&edu->ref);
-		found = edu;
-		break;
+		if (!n--) {
+			kref_get(&edu->ref);
+			return edu;
+		}
 	}
-	mutex_unlock(&edu_list_lock);
-	return found;
+	return ERR_PTR(-ENODEV);
 }
 EXPORT_SYMBOL_GPL(edu_get);
 
@@ -176,18 +174,16 @@ EXPORT_SYMBOL_GPL(edu_get);
  */
 struct edu *edu_find(struct device *dev)
 {
-	struct edu *edu, *found = ERR_PTR(-ENODEV);
+	struct edu *edu;
 
-	mutex_lock(&edu_list_lock);
+	guard(mutex)(&edu_list_lock);
 	list_for_each_entry(edu, &edu_list, node) {
-		if (&edu->pdev->dev != dev)
-			continue;
-		kref_get(&edu->ref);
-		found = edu;
-		break;
+		if (&edu->pdev->dev == dev) {
+			kref_get(&edu->ref);
+			return edu;
+		}
 	}
-	mutex_unlock(&edu_list_lock);
-	return found;
+	return ERR_PTR(-ENODEV);
 }
 EXPORT_SYMBOL_GPL(edu_find);
 

@@ -243,6 +243,9 @@ static void d17_offset_in_mapping(struct kunit *test)
 	detach(fake, mapping);
 }
 
+/* Where a device's registers can be if physical addresses are that wide. */
+#define HIGH_REGS	((phys_addr_t)(1ULL << 34))
+
 /* A device's register window, which needs no memory to be so large. */
 static void map_huge(struct kunit *test, phys_addr_t phys, size_t size)
 {
@@ -274,7 +277,7 @@ static void d19_one_gib(struct kunit *test)
 {
 	if (sizeof(phys_addr_t) == sizeof(u32))
 		kunit_skip(test, "there are no such physical addresses");
-	map_huge(test, 1ULL << 34, SZ_1G);
+	map_huge(test, HIGH_REGS, SZ_1G);
 }
 
 /*
@@ -289,7 +292,7 @@ static void d39_more_than_2_gib_is_an_error(struct kunit *test)
 	dma_addr_t addr;
 
 	if (sizeof(phys_addr_t) != sizeof(u32)) {
-		addr = dma_map_resource(dev, 1ULL << 34, (size_t)SZ_2G + SZ_64M,
+		addr = dma_map_resource(dev, HIGH_REGS, (size_t)SZ_2G + SZ_64M,
 					DMA_BIDIRECTIONAL, 0);
 		KUNIT_EXPECT_NE(test, 0, dma_mapping_error(dev, addr));
 	}

@@ -48,8 +48,7 @@ static inline int fk_init(struct kunit *test)
 		fake_iommu_reset(fake_iommu(i));
 		ctx->domains[i] = atomic_read(&fake_iommu(i)->domains);
 	}
-	ctx->dt.tainted = test_taint(TAINT_WARN);
-	ctx->dt.lockdep = debug_locks;
+	dt_splats_begin(&ctx->dt);
 	test->priv = &ctx->dt;
 	return 0;
 }
@@ -81,10 +80,7 @@ static inline void fk_exit(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, atomic_read(&iommu->holes), 0,
 				    "pages unmapped that were not mapped");
 	}
-	KUNIT_EXPECT_FALSE_MSG(test, !ctx->dt.tainted && test_taint(TAINT_WARN),
-			       "the kernel warned during this case");
-	KUNIT_EXPECT_FALSE_MSG(test, ctx->dt.lockdep && !debug_locks,
-			       "lockdep complained during this case");
+	dt_splats_expect_none(test);
 }
 
 /* Another device; the functions of space.h take the last one's space. */

@@ -15,17 +15,10 @@
 #include <linux/of_reserved_mem.h>
 #include <linux/scatterlist.h>
 
-#include "dma_test.h"
-#include "user_map.h"
+#include "buf.h"
 
 #define SECRET		0xa5
 #define MAX_PAGES	1024
-
-struct kind {
-	const char *name;
-	gfp_t gfp;
-	unsigned long attrs;
-};
 
 #define NKM	DMA_ATTR_NO_KERNEL_MAPPING
 
@@ -47,38 +40,9 @@ static const struct kind mapped_kinds[] = {
 	{ "mapped atomic", GFP_ATOMIC, 0 },
 };
 
-struct buf {
-	const struct kind *kind;
-	struct device *dev;
-	void *cookie;
-	dma_addr_t addr;
-	size_t size;
-	unsigned int pages;
-};
-
 static bool is_atomic(const struct kind *k)
 {
 	return !gfpflags_allow_blocking(k->gfp);
-}
-
-static void buf_alloc(struct kunit *test, struct buf *b,
-		      const struct kind *kind, size_t size)
-{
-	struct dt_ctx *ctx = test->priv;
-
-	b->kind = kind;
-	b->dev = ctx->dev;
-	b->size = size;
-	b->pages = PAGE_ALIGN(size) >> PAGE_SHIFT;
-	b->cookie = dma_alloc_attrs(b->dev, size, &b->addr, kind->gfp,
-				    kind->attrs);
-	KUNIT_ASSERT_NOT_NULL_MSG(test, b->cookie, "%s, %zu bytes", kind->name,
-				  size);
-}
-
-static void buf_free(struct buf *b)
-{
-	dma_free_attrs(b->dev, b->size, b->cookie, b->addr, b->kind->attrs);
 }
 
 /* An IOMMU does not translate what is in the device's own pool. */
@@ -115,7 +79,7 @@ static unsigned int expect_sgtable(struct kunit *test, struct buf *b,
 	struct sg_table sgt;
 
 	KUNIT_ASSERT_EQ_MSG(test, 0,
-			    dma_get_sgtable_attrs(b->dev, &sgt, b->cookie,
+			    dma_get_sgtable_attrs(b->dev, &sgt, b->cpu,
 						  b->addr, b->size,
 						  b->kind->attrs),
 			    "%s, %zu bytes", b->kind->name, b->size);
@@ -131,26 +95,6 @@ static unsigned int expect_sgtable(struct kunit *test, struct buf *b,
 	KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "%s, %zu bytes: wrong pages",
 			    b->kind->name, b->size);
 	return nents;
-}
-
-static int buf_mmap(struct vm_area_struct *vma, void *data)
-{
-	struct buf *b = data;
-
-	return dma_mmap_attrs(b->dev, vma, b->cookie, b->addr, b->size,
-			      b->kind->attrs);
-}
-
-static unsigned long buf_map(struct kunit *test, struct buf *b,
-			     unsigned int first, unsigned int count)
-{
-	struct um_request r = { .mmap = buf_mmap, .data = b };
-	unsigned long uaddr = um_map(test, &r, first, count);
-
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(uaddr),
-			       "%s: pages %u+%u: error %ld", b->kind->name,
-			       first, count, (long)uaddr);
-	return uaddr;
 }
 
 /* What a user mapping of the buffer has to be, by the device and the kind. */
@@ -311,16 +255,16 @@ static void need_mmap(struct kunit *test)
 static void one_cpu_mapping(struct kunit *test)
 {
 	struct dt_ctx *ctx = test->priv;
-	struct buf b;
-	struct um_request r = { .mmap = buf_mmap, .data = &b };
 	unsigned long uaddr;
 	unsigned int i;
+	struct buf b;
 
 	if (dma_can_mmap(ctx->dev))
 		kunit_skip(test, "a buffer can have any number of mappings");
 	for (i = 0; i < ARRAY_SIZE(mapped_kinds); i++) {
 		buf_alloc(test, &b, &mapped_kinds[i], 2 * PAGE_SIZE);
-		KUNIT_EXPECT_EQ(test, (long)um_map(test, &r, 0, 2), -EBUSY);
+		KUNIT_EXPECT_EQ(test, (long)buf_try_map(test, &b, 0, 2),
+				-EBUSY);
 		buf_free(&b);
 	}
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -342,34 +286,18 @@ static void x6_r003_3_every_part(struct kunit *test)
 		parts_of(test, &mapped_kinds[i]);
 }
 
-static void expect_refused(struct kunit *test, struct um_request *r,
-			   unsigned int pages, const char *what)
-{
-	const unsigned long tries[][2] = {
-		{ 0, pages + 1 }, { 1, pages }, { pages - 1, 2 }, { pages, 1 },
-		{ pages + 1, 1 }, { pages, pages },
-		{ (ULONG_MAX >> PAGE_SHIFT) - 1, 1 },
-	};
-	unsigned long uaddr;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(tries); i++) {
-		uaddr = um_map(test, r, tries[i][0], tries[i][1]);
-		KUNIT_EXPECT_EQ_MSG(test, (long)uaddr, -ENXIO,
-				    "%s: pages %lu+%lu of %u", what,
-				    tries[i][0], tries[i][1], pages);
-		if (!IS_ERR_VALUE(uaddr))
-			um_unmap(test, uaddr, tries[i][1]);
-	}
-}
-
 static void past_end_of(struct kunit *test, const struct kind *k)
 {
+	static const unsigned long tries[][2] = {
+		{ 0, 4 }, { 1, 3 }, { 2, 2 }, { 3, 1 }, { 4, 1 }, { 3, 3 },
+		{ (ULONG_MAX >> PAGE_SHIFT) - 1, 1 },
+	};
+	unsigned int i;
 	struct buf b;
-	struct um_request r = { .mmap = buf_mmap, .data = &b };
 
 	buf_alloc(test, &b, k, 3 * PAGE_SIZE);
-	expect_refused(test, &r, b.pages, k->name);
+	for (i = 0; i < ARRAY_SIZE(tries); i++)
+		buf_expect_no_map(test, &b, tries[i][0], tries[i][1]);
 	buf_free(&b);
 }
 
@@ -615,7 +543,7 @@ static void x6_r003_2_no_memory_for_the_table(struct kunit *test)
 
 		buf_alloc(test, &b, &kinds[i], SZ_64K);
 		dt_fail_nth(test, 1);
-		ret = dma_get_sgtable_attrs(b.dev, &sgt, b.cookie, b.addr,
+		ret = dma_get_sgtable_attrs(b.dev, &sgt, b.cpu, b.addr,
 					    b.size, b.kind->attrs);
 		KUNIT_EXPECT_TRUE(test, dt_fail_stop());
 		KUNIT_EXPECT_EQ_MSG(test, ret, -ENOMEM, "%s", kinds[i].name);
@@ -685,7 +613,7 @@ static void x6_device_pool_old_data_is_gone(struct kunit *test)
 	need_pool(test);
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		buf_alloc(test, &b, &mapped_kinds[0], SZ_64K);
-		memset(b.cookie, SECRET, SZ_64K);
+		memset(b.cpu, SECRET, SZ_64K);
 		buf_free(&b);
 		buf_alloc(test, &b, &kinds[i], 5000);
 		uaddr = buf_map(test, &b, 0, b.pages);
