@@ -106,7 +106,7 @@ copy_of_us() {
 	rm -rf "$1"/scripts/checks*.d/*
 	sed "s/^sha256:.*/sha256: $(sha256sum <"$deb" | cut -d' ' -f1)/" "$HERE/BASE" >"$1/BASE"
 	: >"$1/series"
-	for f in common debug arm arm-lpae arm-nolpae arm64 x86_64; do
+	for f in common debug series arm arm-lpae arm-nolpae arm64 x86_64; do
 		echo "CONFIG_$(echo $f | tr a-z- A-Z_)=y" >"$1/configs/$f.config"
 	done
 }
