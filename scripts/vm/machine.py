@@ -252,6 +252,10 @@ class Machine:
                 "-serial", f"file:{self.log}", "-monitor", "none",
                 "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
                 "-append", cmdline, "-trace", f"events={events}", "-D", str(self.trace)]
+        if self.plan.icount:
+            # And nothing else in the machine is random: the figures are the same each time.
+            args += ["-icount", f"shift={self.plan.icount},sleep=off", "-seed", "1",
+                     "-rtc", "base=2026-01-01,clock=vm"]
         return args + (["-dtb", str(dtb)] if dtb else [])
 
     # ---- running it ----

@@ -18,6 +18,8 @@ A plan is scripts/boots/<name>.plan, lines of "key = value":
     machine   further -M properties
     memory    MiB
     cmdline   further kernel parameters
+    icount    the guest's clock counts instructions, of 2^icount ns each: for
+              figures; the machine has one CPU then
     poweroff  unbind (drivers first), plain or reboot (which ends QEMU, too)
     mixed     devices that are translated only some of the time, as the plan wants
     timeout   seconds until the machine counts as hung
@@ -46,6 +48,7 @@ DEFAULTS = {
     "about": "", "devices": "", "docs": "", "iommu": "yes", "type": "", "dtb": "coherent",
     "machine": "", "memory": "1024", "cmdline": "", "stop": "", "mixed": "", "poweroff": "unbind",
     "timeout": "300", "quiet": "60", "cpus": "2", "seed": "20260101",
+    "icount": "",
 }
 CHOICES = {"iommu": ("yes", "no", "passthrough"), "type": ("", "DMA", "DMA-FQ"),
            "dtb": ("coherent", "noncoherent", "window", "ranges", "pool", "restricted"),
@@ -103,6 +106,7 @@ class Plan:
         self.machine = values["machine"]
         self.memory = int(values["memory"])
         self.cpus = int(values["cpus"])
+        self.icount = values["icount"]
         self.cmdline = values["cmdline"]
         self.stop = values["stop"]
         self.poweroff = values["poweroff"]
@@ -112,6 +116,8 @@ class Plan:
         unknown = [d for d in self.devices + self.mixed if d not in DEVICES]
         if unknown:
             raise PlanError(f"{path}: no such device: {' '.join(unknown)}")
+        if self.icount and not (self.icount.isdigit() and self.cpus == 1):
+            raise PlanError(f"{path}: icount is a number, and needs cpus = 1")
 
     def guest_file(self):
         """What /init sources."""

@@ -257,6 +257,11 @@ TESTS = {
         "CONFIG_ARM=y\n", "docs = x\ndevices = edu\nmixed = edu\n", ["dma_mask=0xffffffff"]),
     "edu_translated_is_not_wide": lambda: hardware_of(
         "CONFIG_ARM=y\n", "docs = x\ndevices = edu\n", ["edu,addr=3"], ["dma_mask"]),
+    "icount": lambda: hardware_of(
+        "CONFIG_ARM=y\n", "docs = x\ncpus = 1\nicount = 4\n",
+        ["-smp 1 ", "-icount shift=4,sleep=off ", "-seed 1 ", "clock=vm"]),
+    "no_icount": lambda: hardware_of("CONFIG_ARM=y\n", "docs = x\n", ["-smp 2 "],
+                                     ["-icount", "clock=vm"]),
     "qemu_ends": lambda: ends("exit 0", ("exit", 0)),
     "qemu_fails": lambda: ends("exit 3", ("exit", 3)),
     "qemu_dies": lambda: ends("kill -SEGV $$", ("signal", 11)),
@@ -274,6 +279,8 @@ TESTS = {
     "plan_with_unknown_device_mixed": lambda: plan_refused("mixed = nvmf\n", "no such device: nvmf"),
     "plan_with_unknown_type": lambda: plan_refused("type = lazy\n", "type is one of"),
     "plan_with_shell_in_it": lambda: plan_refused("docs = $(reboot)\n", "odd character"),
+    "plan_with_icount_of_two_cpus": lambda: plan_refused("icount = 4\n", "needs cpus = 1"),
+    "plan_with_icount_of_what": lambda: plan_refused("cpus = 1\nicount = x\n", "icount is a number"),
     "plan_missing": lambda: refused(lambda: Plan("nosuch"), "no such plan", PlanError),
     "plan_types": plan_types,
     "plans_are_good": plans_are_good,
