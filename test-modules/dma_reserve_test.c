@@ -53,6 +53,7 @@ static void r001_1_what_can_never_be_met(struct kunit *test)
 		  { 3 * P, SZ_64K, W + P, W + SZ_64K + 3 * P - 2 } },
 		{ "an alignment beyond all", { P, 1UL << 31, W, LIMIT } },
 		{ "a window out of reach", { P, 0, LIMIT + 1, LIMIT + P } },
+		{ "a start out of reach", { P, 0, LIMIT + 1 } },
 		{ "a window that ends out of reach",
 		  { 2 * P, 0, LIMIT + 1 - P, LIMIT + P } },
 		{ "more than the reach", { LIMIT + 1 + P } },
