@@ -116,24 +116,32 @@ struct reserver {
 	unsigned int rounds;
 };
 
+/* False if there was no room. */
+static bool reserve_one(struct reserver *r, struct dma_iova_state *state)
+{
+	bool limited;
+
+	guard(mutex)(&r->lock);
+	/* Pairs with the release once the other is in. */
+	limited = smp_load_acquire(&r->limited);
+	if (rv_reserve(r->dev, state, 2 * P, 0, 0, 0)) {
+		r->bad++;
+		return false;
+	}
+	r->last = dma_iova_addr(state) + 2 * P - 1;
+	if (limited && r->last > S_REACH)
+		r->bad++;
+	return true;
+}
+
 static int reserve_all_the_time(void *data)
 {
 	struct reserver *r = data;
 	struct dma_iova_state state;
 
 	while (!kthread_should_stop()) {
-		scoped_guard(mutex, &r->lock) {
-			/* Pairs with the release once the other is in. */
-			bool limited = smp_load_acquire(&r->limited);
-
-			if (rv_reserve(r->dev, &state, 2 * P, 0, 0, 0)) {
-				r->bad++;
-				continue;
-			}
-			r->last = dma_iova_addr(&state) + 2 * P - 1;
-			if (limited && r->last > S_REACH)
-				r->bad++;
-		}
+		if (!reserve_one(r, &state))
+			continue;
 		cond_resched();
 		scoped_guard(mutex, &r->lock) {
 			dma_iova_free(r->dev, &state);
