@@ -4,6 +4,8 @@
  * Links of random ranges, undone as random unions, against a model.
  */
 
+#include <linux/completion.h>
+#include <linux/kthread.h>
 #include <linux/prandom.h>
 
 #include "fake_debug.h"
@@ -213,8 +215,78 @@ static void nothing_wrong_for_long(struct kunit *test)
 			left + 1);
 }
 
+/**
+ * struct share - the part of a reservation that one thread uses
+ * @r: the reservation
+ * @first: first page
+ * @pages: number of pages
+ * @bad: calls that failed
+ * @done: the thread is through
+ */
+struct share {
+	struct resv *r;
+	unsigned int first;
+	unsigned int pages;
+	unsigned int bad;
+	struct completion done;
+};
+
+static int use_share(void *data)
+{
+	struct share *share = data;
+	unsigned int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		unsigned int page = share->first + i % share->pages;
+		struct step link = { LINK, page, 1, DMA_TO_DEVICE };
+		struct step sync = { SYNC, page, 1 };
+		struct step data = { FOR_DEVICE, page, 1, DMA_TO_DEVICE };
+		struct step unlink = { UNLINK, page, 1, DMA_TO_DEVICE };
+
+		if (do_step(share->r, &link) || do_step(share->r, &sync)) {
+			share->bad++;
+			break;
+		}
+		do_step(share->r, &data);
+		do_step(share->r, &unlink);
+	}
+	complete(&share->done);
+	return 0;
+}
+
+#define THREADS	4
+
+/* Parts of one reservation, each in the hands of a thread of its own. */
+static void at_the_same_time(struct kunit *test)
+{
+	struct resv *r = begin(test, MANY);
+	struct share share[THREADS];
+	struct step keep = { LINK, 0, 1 }, sync = { SYNC, 0, 1 };
+	struct step drop = { UNLINK, 0, 1 };
+	unsigned int i;
+
+	/* So that a one-to-one reservation keeps its address. */
+	KUNIT_ASSERT_EQ(test, do_step(r, &keep), 0);
+	KUNIT_EXPECT_EQ(test, do_step(r, &sync), 0);
+	for (i = 0; i < THREADS; i++) {
+		share[i] = (struct share){ r, 1 + i * 7, 7 };
+		init_completion(&share[i].done);
+		if (IS_ERR(kthread_run(use_share, &share[i], "share%u", i))) {
+			share[i].bad = 1;
+			complete(&share[i].done);
+		}
+	}
+	for (i = 0; i < THREADS; i++) {
+		wait_for_completion(&share[i].done);
+		KUNIT_EXPECT_EQ(test, share[i].bad, 0);
+	}
+	do_step(r, &drop);
+	free_it(test, r, 0);
+}
+
 static struct kunit_case fake_debug_random_cases[] = {
 	KIND_CASE(nothing_wrong_for_long),
+	KIND_CASE(at_the_same_time),
 	{}
 };
 
