@@ -7,6 +7,7 @@
  * exactly these.
  */
 
+#include "debug_knobs.h"
 #include "reserve.h"
 
 #ifdef HAVE_DMA_RESERVE
@@ -81,7 +82,10 @@ static void victim_expect_unharmed(struct kunit *test, struct victim *v,
 static void victim_exit(struct kunit *test, struct victim *v)
 {
 	struct dt_ctx *ctx = test->priv;
+	char __user *user = user_memory(test);
 
+	if (IS_ENABLED(CONFIG_DMA_API_DEBUG))
+		new_errors(test, user);
 	dma_iova_sync_for_cpu(ctx->dev, &v->state, 0, 7 * P, RV_DIR);
 	memset(v->mem, 0, RV_SIZE);
 	dt_fill(v->mem + 2 * P + 3000, LEN, 90);
@@ -91,6 +95,9 @@ static void victim_exit(struct kunit *test, struct victim *v)
 	KUNIT_EXPECT_EQ(test, dt_check(v->mem + 5 * P + 100, LEN, 90), LEN);
 	rv_expect_unlinked(test, &v->state, v->addr);
 	dma_iova_free(ctx->dev, &v->state);
+	/* DMA debugging did not take for done what was refused. */
+	if (IS_ENABLED(CONFIG_DMA_API_DEBUG))
+		KUNIT_EXPECT_EQ(test, new_errors(test, user), 0);
 }
 
 static void r002_4_link_of_a_bad_range(struct kunit *test)
@@ -302,9 +309,11 @@ static void r002_4_coherent_or_not_at_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, want,
 			dma_iova_link(ctx->dev, &state, phys, 0, P, RV_DIR,
 				      DMA_ATTR_REQUIRE_COHERENT));
-	if (!want)
+	if (!want) {
+		KUNIT_EXPECT_EQ(test, 0, dma_iova_sync(ctx->dev, &state, 0, P));
 		dma_iova_unlink(ctx->dev, &state, 0, P, RV_DIR,
 				DMA_ATTR_REQUIRE_COHERENT);
+	}
 	rv_expect_unlinked(test, &state, dma_iova_addr(&state));
 	dma_iova_free(ctx->dev, &state);
 }
@@ -329,8 +338,24 @@ static struct kunit_case dma_link_check_cases[] = {
 	{}
 };
 
+/* What DMA debugging has to say as well is counted, and is not to be shown. */
+static const char *const knobs[] = { DMA_DEBUG_DIR "num_errors" };
+
+static int dma_link_check_suite_init(struct kunit_suite *suite)
+{
+	dt_set_knobs(knobs, ARRAY_SIZE(knobs), '0');
+	return 0;
+}
+
+static void dma_link_check_suite_exit(struct kunit_suite *suite)
+{
+	dt_set_knobs(knobs, ARRAY_SIZE(knobs), '1');
+}
+
 static struct kunit_suite dma_link_check_suite = {
 	.name = "dma_link_check_test",
+	.suite_init = dma_link_check_suite_init,
+	.suite_exit = dma_link_check_suite_exit,
 	.init = dt_init,
 	.exit = dt_exit,
 	.test_cases = dma_link_check_cases,

@@ -83,7 +83,7 @@ static void r001_3_bound_and_destroyed(struct kunit *test)
 			KUNIT_ASSERT_EQ(test, 0, rv_link(ctx->dev, &state, phys,
 							 5, 3));
 		}
-		if (i % 3 == 1)
+		if (i % 3)
 			KUNIT_EXPECT_EQ(test, 0, rv_sync(ctx->dev, &state));
 		dma_iova_destroy(ctx->dev, &state, i % 3 ? RV_SIZE : 0, RV_DIR, 0);
 	}
@@ -437,6 +437,7 @@ static void r002_4_bounced_and_bound_anew(struct kunit *test)
 					     RV_DIR, DMA_ATTR_REQUIRE_COHERENT));
 		KUNIT_EXPECT_EQ(test, ret, -EOPNOTSUPP);
 	}
+	KUNIT_EXPECT_EQ(test, 0, dma_iova_sync(ctx->dev, &state, 0, TAIL));
 	dma_iova_unlink(ctx->dev, &state, 0, TAIL, DMA_TO_DEVICE, 0);
 	to_pci_dev(ctx->dev)->untrusted = 0;
 	rv_expect_unlinked(test, &state, state.addr);

@@ -333,9 +333,9 @@ static void r001_2_address_is_that_of_the_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_iova_addr(&state), DMA_MAPPING_ERROR);
 	/* From the middle: the address is that of the start all the same. */
 	want = phys_to_dma(ctx->dev, phys);
-	KUNIT_EXPECT_EQ(test, 0, rv_link(ctx->dev, &state, phys, 5, 2));
+	KUNIT_EXPECT_EQ(test, 0, rv_bind(ctx->dev, &state, phys, 5, 2));
 	KUNIT_EXPECT_EQ(test, dma_iova_addr(&state), want);
-	KUNIT_EXPECT_EQ(test, 0, rv_link(ctx->dev, &state, phys, 0, 1));
+	KUNIT_EXPECT_EQ(test, 0, rv_bind(ctx->dev, &state, phys, 0, 1));
 	KUNIT_EXPECT_EQ(test, dma_iova_addr(&state), want);
 	rv_unlink(ctx->dev, &state, 5, 2);
 	KUNIT_EXPECT_EQ(test, dma_iova_addr(&state), want);
@@ -343,7 +343,7 @@ static void r001_2_address_is_that_of_the_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_iova_addr(&state), DMA_MAPPING_ERROR);
 
 	want = phys_to_dma(ctx->dev, other);
-	KUNIT_EXPECT_EQ(test, 0, rv_link(ctx->dev, &state, other, 7, 1));
+	KUNIT_EXPECT_EQ(test, 0, rv_bind(ctx->dev, &state, other, 7, 1));
 	KUNIT_EXPECT_EQ(test, dma_iova_addr(&state), want);
 	rv_unlink(ctx->dev, &state, 7, 1);
 	dma_iova_free(ctx->dev, &state);
@@ -363,9 +363,9 @@ static void r001_2_discontiguous_memory_is_refused(struct kunit *test)
 	want = phys_to_dma(ctx->dev, phys);
 	rv_any(test, ctx->dev, &state);
 	dt_fill(mem + 2 * P, LEN, 50);
-	KUNIT_EXPECT_EQ(test, 0, rv_link(ctx->dev, &state, phys, 2, 1));
+	KUNIT_EXPECT_EQ(test, 0, rv_bind(ctx->dev, &state, phys, 2, 1));
 	/* Elsewhere; and the right block at the wrong offset. */
-	KUNIT_EXPECT_EQ(test, -EINVAL, rv_link(ctx->dev, &state, other, 3, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, rv_bind(ctx->dev, &state, other, 3, 1));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			dma_iova_link(ctx->dev, &state, phys + 2 * P, 3 * P, P,
 				      RV_DIR, 0));
@@ -373,7 +373,7 @@ static void r001_2_discontiguous_memory_is_refused(struct kunit *test)
 			dma_iova_link(ctx->dev, &state, phys + 4 * P, 3 * P, P,
 				      RV_DIR, 0));
 	KUNIT_EXPECT_EQ(test, dma_iova_addr(&state), want);
-	KUNIT_EXPECT_EQ(test, 0, rv_link(ctx->dev, &state, phys, 3, 1));
+	KUNIT_EXPECT_EQ(test, 0, rv_bind(ctx->dev, &state, phys, 3, 1));
 	KUNIT_EXPECT_EQ(test, 0, dma_iova_sync(ctx->dev, &state, 2 * P, 2 * P));
 	rv_copy(test, &state, 2 * P, 3 * P, LEN);
 	/* Two pages are linked, not five. */
@@ -411,7 +411,7 @@ static void r001_2_window_is_where_the_memory_is(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0, rv_reserve(ctx->dev, &state, RV_SIZE,
 						    t[i].align, at + t[i].first,
 						    at + t[i].last));
-		KUNIT_EXPECT_EQ_MSG(test, rv_link(ctx->dev, &state, phys, 0, 2),
+		KUNIT_EXPECT_EQ_MSG(test, rv_bind(ctx->dev, &state, phys, 0, 2),
 				    t[i].want, "%u", i);
 		if (!t[i].want) {
 			KUNIT_EXPECT_EQ(test, dma_iova_addr(&state), at);
@@ -438,19 +438,19 @@ static void r001_2_out_of_reach(struct kunit *test)
 	rv_any(test, ctx->dev, &state);
 	/* All of it; and all but the first pages. */
 	ctx->dev->bus_dma_limit = at - 1;
-	KUNIT_EXPECT_EQ(test, -EIO, rv_link(ctx->dev, &state, phys, 0, 8));
+	KUNIT_EXPECT_EQ(test, -EIO, rv_bind(ctx->dev, &state, phys, 0, 8));
 	KUNIT_EXPECT_EQ(test, dma_iova_addr(&state), DMA_MAPPING_ERROR);
 	ctx->dev->bus_dma_limit = at + 2 * P - 1;
-	KUNIT_EXPECT_EQ(test, -EIO, rv_link(ctx->dev, &state, phys, 0, 3));
+	KUNIT_EXPECT_EQ(test, -EIO, rv_bind(ctx->dev, &state, phys, 0, 3));
 	KUNIT_EXPECT_EQ(test, dma_iova_addr(&state), DMA_MAPPING_ERROR);
 	ctx->dev->bus_dma_limit = ctx->bus_limit;
-	KUNIT_EXPECT_EQ(test, 0, rv_link(ctx->dev, &state, phys, 0, 8));
+	KUNIT_EXPECT_EQ(test, 0, rv_bind(ctx->dev, &state, phys, 0, 8));
 	rv_unlink(ctx->dev, &state, 0, 8);
 	dma_iova_free(ctx->dev, &state);
 	/* It was so when the addresses were reserved. */
 	ctx->dev->bus_dma_limit = at - 1;
 	rv_any(test, ctx->dev, &state);
-	KUNIT_EXPECT_EQ(test, -EIO, rv_link(ctx->dev, &state, phys, 0, 1));
+	KUNIT_EXPECT_EQ(test, -EIO, rv_bind(ctx->dev, &state, phys, 0, 1));
 	ctx->dev->bus_dma_limit = ctx->bus_limit;
 	dma_iova_free(ctx->dev, &state);
 }

@@ -240,6 +240,7 @@ static void r001_3_link_without_memory(struct kunit *test)
 			errors++;
 			fr_expect_nothing(test, fake, addr, 8);
 		} else {
+			KUNIT_EXPECT_EQ(test, 0, rv_sync(dev, &state));
 			rv_unlink(dev, &state, 0, 8);
 		}
 	}
@@ -274,6 +275,7 @@ static void r001_3_link_fails_half_way(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, 0, dma_iova_link(dev, &state, phys, 0,
 					       SZ_2M + 2 * P, RV_DIR, 0));
+	KUNIT_EXPECT_EQ(test, 0, rv_sync(dev, &state));
 	dma_iova_destroy(dev, &state, SZ_2M + 4 * P, RV_DIR, 0);
 	fr_expect_nothing(test, fake, state.addr, SZ_2M / P + 4);
 }
@@ -373,6 +375,8 @@ static void r001_3_permissions(struct kunit *test)
 			KUNIT_EXPECT_EQ_MSG(test,
 					    fake_dev_prot(fake, state.addr + 2 * P) &
 					    ~IOMMU_NOEXEC, want, "%u", i);
+			KUNIT_EXPECT_EQ(test, 0, dma_iova_sync(dev, &state, 2 * P,
+							       P));
 			dma_iova_unlink(dev, &state, 2 * P, P, t[i].dir,
 					t[i].attrs);
 		}
@@ -395,7 +399,7 @@ static void r001_2_device_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dma_iova_link(dev, &state, phys + P, P, 2 * P,
 					       DMA_FROM_DEVICE, DMA_ATTR_MMIO));
 	KUNIT_EXPECT_EQ(test, dma_iova_addr(&state), phys);
-	KUNIT_EXPECT_EQ(test, 0, rv_sync(dev, &state));
+	KUNIT_EXPECT_EQ(test, 0, dma_iova_sync(dev, &state, P, 2 * P));
 	dma_iova_unlink(dev, &state, P, 2 * P, DMA_FROM_DEVICE, DMA_ATTR_MMIO);
 	KUNIT_EXPECT_EQ(test, dma_iova_addr(&state), DMA_MAPPING_ERROR);
 	dma_iova_free(dev, &state);
@@ -480,7 +484,7 @@ static void r002_2_who_is_refused_takes_nothing(struct kunit *test)
 	dma_space_put(space);
 }
 
-/* Reserved and linked by one, read by another, and freed by it. */
+/* Reserved and linked by one, read by another at the same address. */
 static void r002_2_one_reservation_for_all(struct kunit *test)
 {
 	struct fake_dev *a = fk_dev(test, &(struct fake_config){});
@@ -498,14 +502,19 @@ static void r002_2_one_reservation_for_all(struct kunit *test)
 	rv_any(test, fake_device(a), &state);
 	KUNIT_EXPECT_EQ(test, 0, rv_link(fake_device(a), &state, phys, 0, 8));
 	KUNIT_EXPECT_EQ(test, 0, rv_sync(fake_device(a), &state));
-	dma_space_detach(fake_device(a));
 	KUNIT_EXPECT_EQ(test, fake_dev_read(b, state.addr + 3 * P, buf, DT_LEN),
 			DT_LEN);
 	KUNIT_EXPECT_EQ(test, dt_check(buf, DT_LEN, 1), DT_LEN);
-	KUNIT_EXPECT_EQ(test, fake_dev_read(a, state.addr + 3 * P, buf, DT_LEN), 0);
-	rv_unlink(fake_device(b), &state, 0, 8);
-	dma_iova_free(fake_device(b), &state);
+	/* Nobody else gets these addresses. */
+	rv_refused(test, fake_device(b),
+		   &(struct dma_iova_request){ P, 0, state.addr,
+					       state.addr + P - 1 },
+		   -ENOSPC, "what the other has");
+	rv_unlink(fake_device(a), &state, 0, 8);
+	KUNIT_EXPECT_EQ(test, fake_dev_read(b, state.addr + 3 * P, buf, DT_LEN), 0);
+	dma_iova_free(fake_device(a), &state);
 	dma_space_detach(fake_device(b));
+	dma_space_detach(fake_device(a));
 	dma_space_put(space);
 }
 
@@ -586,17 +595,17 @@ static void r001_2_range_of_a_space(struct kunit *test)
 	rv_refused(test, dev, &(struct dma_iova_request){ RV_SIZE + 1 }, -EINVAL,
 		   "more than the space");
 	rv_any(test, dev, &state);
-	KUNIT_EXPECT_EQ(test, -EINVAL, rv_link(dev, &state, other, 0, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, rv_bind(dev, &state, other, 0, 1));
 	KUNIT_EXPECT_EQ(test, -EINVAL, dma_iova_link(dev, &state, phys + P, 0, P,
 						     RV_DIR, 0));
-	KUNIT_EXPECT_EQ(test, 0, rv_link(dev, &state, phys, 0, 8));
+	KUNIT_EXPECT_EQ(test, 0, rv_bind(dev, &state, phys, 0, 8));
 	rv_unlink(dev, &state, 0, 8);
 	dma_iova_free(dev, &state);
 	fake_dev_unbind(fake);
 	dma_space_put(space);
 	/* It was the space's. */
 	rv_any(test, dev, &state);
-	KUNIT_EXPECT_EQ(test, 0, rv_link(dev, &state, other, 0, 1));
+	KUNIT_EXPECT_EQ(test, 0, rv_bind(dev, &state, other, 0, 1));
 	rv_unlink(dev, &state, 0, 1);
 	dma_iova_free(dev, &state);
 }

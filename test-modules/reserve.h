@@ -11,6 +11,7 @@
 
 #include <linux/swiotlb.h>
 
+#include "debug_knobs.h"
 #include "dma_test.h"
 
 #ifdef HAVE_DMA_RESERVE
@@ -98,6 +99,15 @@ static inline int rv_link(struct device *dev, struct dma_iova_state *state,
 			     first * PAGE_SIZE, count * PAGE_SIZE, RV_DIR, 0);
 }
 
+/* And the IOMMU knows of them. */
+static inline int rv_bind(struct device *dev, struct dma_iova_state *state,
+			  phys_addr_t phys, unsigned int first,
+			  unsigned int count)
+{
+	return rv_link(dev, state, phys, first, count) ?:
+	       dma_iova_sync(dev, state, first * PAGE_SIZE, count * PAGE_SIZE);
+}
+
 static inline void rv_unlink(struct device *dev, struct dma_iova_state *state,
 			     unsigned int first, unsigned int count)
 {
@@ -156,14 +166,8 @@ static inline void rv_expect_linked(struct kunit *test,
 static inline void rv_warn_again(struct kunit *test)
 {
 #ifndef __WARN_FLAGS
-	static const char *const knob[] = {
-		"/sys/kernel/debug/clear_warn_once",
-	};
-
-	/* The file takes user memory. */
-	KUNIT_ASSERT_EQ(test, 0, kunit_attach_mm());
-	scoped_with_init_fs()
-		dt_set_knobs(knob, ARRAY_SIZE(knob), '1');
+	write_knob(test, user_memory(test), "/sys/kernel/debug/clear_warn_once",
+		   1);
 #endif
 }
 
