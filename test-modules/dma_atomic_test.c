@@ -13,6 +13,7 @@
 #include <linux/hrtimer.h>
 #include <linux/scatterlist.h>
 #include <linux/spinlock.h>
+#include <linux/swiotlb.h>
 #include <linux/timer.h>
 
 #include "dma_test.h"
@@ -252,12 +253,81 @@ static void iova_state(struct kunit *test)
 	in_each_context(test, do_iova, NULL);
 }
 
+#ifdef HAVE_DMA_RESERVE
+static const struct dma_iova_request two_pages = {
+	.size = 2 * PAGE_SIZE,
+	.first = SZ_32M,
+	.last = SZ_32M + 2 * PAGE_SIZE - 1,
+};
+
+/* The only room is taken: caches and flush queue are drained for a second try. */
+static bool do_refused(struct job *job)
+{
+	struct device *dev = job->ctx->dev;
+	struct dma_iova_state state;
+	struct dma_iova_room room;
+
+	if (!step(job, "iova_reserve without room",
+		  dma_iova_reserve(dev, &state, &two_pages) + ENOSPC))
+		return false;
+	return step(job, "iova_query",
+		    dma_iova_query(dev, two_pages.first, two_pages.last, &room));
+}
+
+static void do_reserve(struct job *job)
+{
+	struct dma_iova_request any = { .size = 2 * PAGE_SIZE };
+	struct device *dev = job->ctx->dev;
+	phys_addr_t phys = page_to_phys(job->page);
+	struct dma_iova_state state;
+	unsigned int i;
+
+	if (!step(job, "iova_reserve",
+		  dma_iova_reserve(dev, &state, job->ctx->domain ? &two_pages :
+								   &any)))
+		return;
+	if (job->ctx->domain && !do_refused(job))
+		goto out_free;
+	for (i = 0; i < 2; i++) {
+		if (!step(job, "iova_link",
+			  dma_iova_link(dev, &state, phys, 0, 2 * PAGE_SIZE,
+					DMA_BIDIRECTIONAL, 0)))
+			goto out_free;
+		step(job, "iova_sync", dma_iova_sync(dev, &state, 0,
+						     2 * PAGE_SIZE));
+		dma_iova_sync_for_cpu(dev, &state, 100, 5000,
+				      DMA_BIDIRECTIONAL);
+		dma_iova_sync_for_device(dev, &state, 100, 5000,
+					 DMA_BIDIRECTIONAL);
+		dma_iova_unlink(dev, &state, 0, 2 * PAGE_SIZE,
+				DMA_BIDIRECTIONAL, 0);
+	}
+out_free:
+	dma_iova_free(dev, &state);
+}
+
+static void r002_5_reservation(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+
+	if (!ctx->domain && is_swiotlb_force_bounce(ctx->dev))
+		kunit_skip(test, "bouncing is forced");
+	in_each_context(test, do_reserve, NULL);
+}
+#else
+static void r002_5_reservation(struct kunit *test)
+{
+	kunit_skip(test, "this kernel has no reservations");
+}
+#endif
+
 static struct kunit_case dma_atomic_cases[] = {
 	DT_CASE(d8_map_single),
 	DT_CASE(d8_map_page),
 	DT_CASE(d8_map_sg),
 	DT_CASE(d8_alloc_coherent),
 	DT_CASE(iova_state),
+	DT_CASE(r002_5_reservation),
 	{}
 };
 

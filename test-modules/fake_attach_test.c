@@ -8,6 +8,7 @@
 #include <linux/delay.h>
 #include <linux/kthread.h>
 
+#include "debug_knobs.h"
 #include "fake_test.h"
 
 #ifdef HAVE_DMA_SPACE
@@ -269,65 +270,6 @@ static void sysfs_does_not_switch_a_space(struct kunit *test)
 
 /* -- What DMA debugging says -- */
 
-#define DEBUG_DIR	"/sys/kernel/debug/dma-api/"
-
-/* Files of debugfs take user memory only: the thread of the case gets some. */
-static char __user *user_memory(struct kunit *test)
-{
-	unsigned long addr = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE,
-					   PROT_READ | PROT_WRITE,
-					   MAP_ANONYMOUS | MAP_PRIVATE, 0);
-
-	KUNIT_ASSERT_NE(test, addr, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
-	return (char __user *)addr;
-}
-
-static int read_knob(struct kunit *test, char __user *user, const char *path)
-{
-	struct file *file = dt_open(path, O_RDONLY);
-	char buf[16] = "";
-	loff_t pos = 0;
-	int value;
-	ssize_t n;
-
-	if (IS_ERR(file))
-		kunit_skip(test, "no %s", path);
-	n = file->f_op->read(file, user, sizeof(buf) - 1, &pos);
-	filp_close(file, NULL);
-	KUNIT_ASSERT_GT(test, n, 0);
-	KUNIT_ASSERT_EQ(test, copy_from_user(buf, user, n), 0);
-	if (buf[0] == 'Y' || buf[0] == 'N')
-		return buf[0] == 'Y';
-	KUNIT_ASSERT_EQ(test, kstrtoint(buf, 10, &value), 0);
-	return value;
-}
-
-static void write_knob(struct kunit *test, char __user *user, const char *path,
-		       int value)
-{
-	struct file *file = dt_open(path, O_WRONLY);
-	char buf[16];
-	int len = scnprintf(buf, sizeof(buf), "%d", value);
-	loff_t pos = 0;
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	KUNIT_EXPECT_EQ(test, copy_to_user(user, buf, len), 0);
-	KUNIT_EXPECT_EQ(test, file->f_op->write(file, user, len, &pos), len);
-	filp_close(file, NULL);
-}
-
-/* Complaints of DMA debugging from the last call to this one. */
-static int new_errors(struct kunit *test, char __user *user)
-{
-	static int before;
-	int now = read_knob(test, user, DEBUG_DIR "error_count"), new;
-
-	new = now - before;
-	before = now;
-	return new;
-}
-
 /*
  * What is mapped when a device changes its space is reported, whoever changes
  * it, once each time; and nothing else is.
@@ -341,11 +283,11 @@ static void debugging_reports_what_is_mapped(struct kunit *test)
 	dma_addr_t addr;
 	int shown;
 
-	if (read_knob(test, user, DEBUG_DIR "disabled"))
+	if (read_knob(test, user, DMA_DEBUG_DIR "disabled"))
 		kunit_skip(test, "DMA debugging is off");
 	/* Counted, but not shown: that would look like a splat. */
-	shown = read_knob(test, user, DEBUG_DIR "num_errors");
-	write_knob(test, user, DEBUG_DIR "num_errors", 0);
+	shown = read_knob(test, user, DMA_DEBUG_DIR "num_errors");
+	write_knob(test, user, DMA_DEBUG_DIR "num_errors", 0);
 	new_errors(test, user);
 
 	attach(test, space, fake);
@@ -373,8 +315,8 @@ static void debugging_reports_what_is_mapped(struct kunit *test)
 	dma_space_detach(fake_device(fake));
 	KUNIT_EXPECT_EQ(test, new_errors(test, user), 0);
 
-	write_knob(test, user, DEBUG_DIR "num_errors", shown);
-	KUNIT_EXPECT_EQ(test, read_knob(test, user, DEBUG_DIR "num_errors"), shown);
+	write_knob(test, user, DMA_DEBUG_DIR "num_errors", shown);
+	KUNIT_EXPECT_EQ(test, read_knob(test, user, DMA_DEBUG_DIR "num_errors"), shown);
 	dma_space_put(space);
 }
 

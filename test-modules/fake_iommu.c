@@ -151,8 +151,10 @@ static void fake_iotlb_sync(struct iommu_domain *domain,
 static int fake_iotlb_sync_map(struct iommu_domain *domain, unsigned long iova,
 			       size_t size)
 {
-	atomic_inc(&to_fake(domain)->iommu->map_syncs);
-	return 0;
+	struct fake_iommu *iommu = to_fake(domain)->iommu;
+
+	atomic_inc(&iommu->map_syncs);
+	return iommu->fail_sync && !--iommu->fail_sync ? -EIO : 0;
 }
 
 static phys_addr_t fake_iova_to_phys(struct iommu_domain *domain,
@@ -336,6 +338,7 @@ void fake_iommu_reset(struct fake_iommu *iommu)
 	iommu->pgsizes = SZ_4K | SZ_2M;
 	iommu->no_paging = false;
 	iommu->fail_map = 0;
+	iommu->fail_sync = 0;
 	atomic_set(&iommu->maps, 0);
 	atomic_set(&iommu->map_syncs, 0);
 	atomic_set(&iommu->unmaps, 0);

@@ -27,6 +27,7 @@
  * @pgsizes: likewise, as domain->pgsize_bitmap has it
  * @no_paging: it has no paging domains
  * @fail_map: the n-th call of map_pages from now on fails (0: none)
+ * @fail_sync: the n-th call of iotlb_sync_map from now on fails (0: none)
  * @domains: paging domains that are alive
  * @maps: calls of map_pages
  * @map_syncs: calls of iotlb_sync_map
@@ -49,6 +50,7 @@ struct fake_iommu {
 	unsigned long pgsizes;
 	bool no_paging;
 	int fail_map;
+	int fail_sync;
 
 	atomic_t domains;
 	atomic_t maps;
