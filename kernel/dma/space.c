@@ -39,21 +39,27 @@
 #include <linux/msi.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/swiotlb.h>
 
 #include "debug.h"
+#include "space.h"
 
 /**
  * struct dma_space - a range of DMA addresses
  * @ref: the creator's reference and one for each attached device
  * @lock: serialises attaching
  * @domain: what translates, NULL in a one-to-one space
+ * @first: first address
+ * @last: last address
  * @coherent: whether the devices in it snoop the CPU's caches
  */
 struct dma_space {
 	struct kref ref;
 	struct mutex lock;
 	struct iommu_domain *domain;
+	dma_addr_t first;
+	dma_addr_t last;
 	bool coherent;
 };
 
@@ -76,7 +82,7 @@ struct dma_space_guard {
 
 static LIST_HEAD(dma_space_guards);
 /* Protects dma_space_guards, and whether a guard is on it. Innermost. */
-static DEFINE_MUTEX(dma_space_guards_lock);
+static DEFINE_SPINLOCK(dma_space_guards_lock);
 
 /* Whether the common code maps for @dev, and nobody in between. */
 static int dma_space_check_dev(struct device *dev)
@@ -150,6 +156,8 @@ struct dma_space *dma_space_create(struct device *dev, dma_addr_t first,
 	}
 	kref_init(&space->ref);
 	mutex_init(&space->lock);
+	space->first = first;
+	space->last = last;
 	space->coherent = dev_is_dma_coherent(dev);
 	return space;
 }
@@ -260,7 +268,7 @@ static void dma_space_guard_release(struct device *dev, void *res)
 {
 	struct dma_space_guard *guard = res;
 
-	scoped_guard(mutex, &dma_space_guards_lock) {
+	scoped_guard(spinlock_irqsave, &dma_space_guards_lock) {
 		/* Detached by a devres action of the driver */
 		if (list_empty(&guard->list))
 			return;
@@ -284,13 +292,30 @@ static struct dma_space_guard *dma_space_guard_find(struct device *dev)
 
 static bool dma_space_has_guard(struct device *dev)
 {
-	guard(mutex)(&dma_space_guards_lock);
+	guard(spinlock_irqsave)(&dma_space_guards_lock);
 	return dma_space_guard_find(dev);
+}
+
+/*
+ * Narrow a window by the range of the one-to-one space that @dev is attached to,
+ * if it is. What is translated, the allocator of the domain keeps in its range.
+ */
+void dma_space_direct_window(struct device *dev, dma_addr_t *first,
+			     dma_addr_t *last)
+{
+	struct dma_space_guard *found;
+
+	guard(spinlock_irqsave)(&dma_space_guards_lock);
+	found = dma_space_guard_find(dev);
+	if (found && !found->space->domain) {
+		*first = max(*first, found->space->first);
+		*last = min(*last, found->space->last);
+	}
 }
 
 static void dma_space_guard_add(struct dma_space_guard *guard)
 {
-	scoped_guard(mutex, &dma_space_guards_lock)
+	scoped_guard(spinlock_irqsave, &dma_space_guards_lock)
 		list_add(&guard->list, &dma_space_guards);
 	devres_add(guard->dev, guard);
 }
@@ -301,7 +326,7 @@ static struct dma_space *dma_space_guard_del(struct device *dev)
 	struct dma_space_guard *guard;
 	struct dma_space *space;
 
-	scoped_guard(mutex, &dma_space_guards_lock) {
+	scoped_guard(spinlock_irqsave, &dma_space_guards_lock) {
 		guard = dma_space_guard_find(dev);
 		if (!guard)
 			return NULL;
@@ -335,7 +360,8 @@ static int __dma_space_attach(struct dma_space *space, struct device *dev,
  *
  * From now on @dev gets its addresses from @space, and can use all that is
  * mapped there. It must have nothing mapped when this is called: DMA debugging
- * tells.
+ * tells. Its driver has set the DMA mask before: what dma_iova_reserve() returns for
+ * any device in the space is in reach of all that ever were attached.
  *
  * Devices of one IOMMU group cannot be told apart, so the group enters the space
  * as a whole. Memory that firmware wants mapped one-to-one for the device, its
@@ -351,8 +377,9 @@ static int __dma_space_attach(struct dma_space *space, struct device *dev,
  * * -EBUSY: the device is attached to a space already; its group is in another
  *   one, or in a domain that a driver or user space manages; another device of
  *   the group has a driver that did not ask for this space; the device has MSI
- *   vectors; a device of the group is being reset; a reserved region of the device
- *   overlaps what others have mapped.
+ *   vectors; a device of the group is being reset, or has reserved addresses; a
+ *   reserved region of the device overlaps what others have mapped; one of their
+ *   reservations is where the device cannot reach.
  * * -EINVAL: the IOMMU of the device cannot share the domain; the device is
  *   coherent and the others are not, or the reverse; one-to-one and translated
  *   do not fit; there is no driver and no IOMMU; the windows of the device's PCI
