@@ -62,7 +62,8 @@ static bool iova_state_covers(const struct dma_iova_state *state, size_t offset,
 {
 	size_t len = dma_iova_size(state);
 
-	return size && size <= len && offset <= len - size;
+	/* A size of 0 is too large then, too */
+	return size - 1 < len && offset <= len - size;
 }
 
 static bool iova_state_direct(const struct dma_iova_state *state)
@@ -128,7 +129,8 @@ static bool direct_iova_fits(const struct dma_iova_request *req, dma_addr_t addr
 	       addr <= req->last && req->size - 1 <= req->last - addr;
 }
 
-static int direct_iova_link(struct device *dev, struct dma_iova_state *state,
+/* Not inline, so that dma_iova_link() has no registers to save for it */
+static noinline int direct_iova_link(struct device *dev, struct dma_iova_state *state,
 		phys_addr_t phys, size_t offset, size_t size,
 		enum dma_data_direction dir, unsigned long attrs)
 {
@@ -164,15 +166,12 @@ static int direct_iova_link(struct device *dev, struct dma_iova_state *state,
 	return 0;
 }
 
-static void direct_iova_unlink(struct device *dev, struct dma_iova_state *state,
+static noinline void direct_iova_unlink(struct device *dev, struct dma_iova_state *state,
 		size_t offset, size_t size, enum dma_data_direction dir,
 		unsigned long attrs)
 {
 	struct dma_iova_direct *direct = state->__direct;
 	dma_addr_t addr;
-
-	if (WARN_ON_ONCE(offset_in_page(offset)))
-		return;
 
 	scoped_guard(spinlock_irqsave, &direct->lock) {
 		if (WARN_ON_ONCE(size > direct->linked))
@@ -595,6 +594,19 @@ void dma_iova_sync_for_device(struct device *dev,
 }
 EXPORT_SYMBOL_GPL(dma_iova_sync_for_device);
 
+/* As far as it does not depend on what is linked. */
+static bool iova_can_unlink(struct device *dev,
+			    const struct dma_iova_state *state, size_t offset,
+			    size_t size)
+{
+	if (!iova_state_covers(state, offset, size))
+		return false;
+	if (iova_state_direct(state))
+		return !offset_in_page(offset);
+	return !IS_ENABLED(CONFIG_IOMMU_DMA) ||
+	       iommu_dma_iova_starts_page(dev, state, offset);
+}
+
 /**
  * dma_iova_unlink - Unlink a range of IOVA space
  * @dev: DMA device
@@ -614,7 +626,8 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state,
 		size_t offset, size_t size, enum dma_data_direction dir,
 		unsigned long attrs)
 {
-	if (WARN_ON_ONCE(!iova_state_covers(state, offset, size)))
+	/* Before it is on record as unlinked */
+	if (WARN_ON_ONCE(!iova_can_unlink(dev, state, offset, size)))
 		return;
 
 	debug_dma_iova_unlink(dev, state, offset, size, dir, attrs);
