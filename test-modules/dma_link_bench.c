@@ -7,6 +7,9 @@
  *
  * The unit is what ktime_get() counts, which is instructions if QEMU runs with
  * -icount. Without, the figures mean nothing, and the plans do not load it.
+ *
+ * iommu_map_nosync() and iommu_sync_map() are not for modules. Who loads this one
+ * tells their addresses, from /proc/kallsyms.
  */
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
@@ -19,6 +22,14 @@
 
 /* At most that many per cent of the bare loop */
 #define LIMIT		105
+
+static unsigned long map;
+module_param(map, ulong, 0);
+MODULE_PARM_DESC(map, "address of iommu_map_nosync()");
+
+static unsigned long sync;
+module_param(sync, ulong, 0);
+MODULE_PARM_DESC(sync, "address of iommu_sync_map()");
 
 struct bench {
 	struct page *page[MAX_PAGES];
@@ -68,16 +79,17 @@ static int link_all(struct dt_ctx *ctx, struct bench *b)
 
 static int map_all(struct dt_ctx *ctx, struct bench *b)
 {
+	typeof(iommu_map_nosync) *map_nosync = (void *)map;
+	typeof(iommu_sync_map) *sync_map = (void *)sync;
 	int prot = IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE;
 	int ret = 0;
 
 	for (unsigned int i = 0; i < b->count && !ret; i++)
-		ret = iommu_map_nosync(ctx->domain,
-				       b->state.addr + i * PAGE_SIZE,
-				       page_to_phys(b->page[i]), PAGE_SIZE, prot,
-				       GFP_ATOMIC);
-	return ret ?: iommu_sync_map(ctx->domain, b->state.addr,
-				     b->count * PAGE_SIZE);
+		ret = map_nosync(ctx->domain, b->state.addr + i * PAGE_SIZE,
+				 page_to_phys(b->page[i]), PAGE_SIZE, prot,
+				 GFP_ATOMIC);
+	return ret ?: sync_map(ctx->domain, b->state.addr,
+			       b->count * PAGE_SIZE);
 }
 
 /* The least of several rounds: the others had an interrupt in between. */
@@ -109,6 +121,7 @@ static void link_against_map(struct kunit *test, unsigned int count)
 	if (!dev_is_dma_coherent(ctx->dev))
 		kunit_skip(test, "the device is not coherent: caches are cleaned");
 
+	KUNIT_ASSERT_TRUE(test, map && sync);
 	b = bench_get(test);
 	b->count = count;
 	KUNIT_ASSERT_TRUE(test, dma_iova_try_alloc(ctx->dev, &b->state, 0,
