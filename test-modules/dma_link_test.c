@@ -318,10 +318,10 @@ static void r002_1_no_cpu_mapping(struct kunit *test)
 							    xa_mk_value(0),
 							    GFP_KERNEL)));
 	before = mappings(test, &pfns);
-	/* It would see one. */
+	/* It would see one, in each of the page tables. */
 	mapped = vmap(&page, 1, VM_MAP, PAGE_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, mapped);
-	KUNIT_EXPECT_EQ(test, mappings(test, &pfns), before + 1);
+	KUNIT_EXPECT_GT(test, mappings(test, &pfns), before);
 	vunmap(mapped);
 	vm_unmap_aliases();
 	KUNIT_EXPECT_EQ(test, mappings(test, &pfns), before);

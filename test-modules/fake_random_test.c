@@ -157,7 +157,7 @@ static void r002_2_reserved_while_others_attach(struct kunit *test)
 	struct fake_dev *a = fk_dev(test, &(struct fake_config){});
 	struct fake_dev *b = fk_dev(test, &(struct fake_config){});
 	struct reserver r = { .dev = fake_device(a) };
-	unsigned int i, n, busy = 0;
+	unsigned int i, n, before, busy = 0, entered = 0;
 
 	mutex_init(&r.lock);
 	fr_shorten(test, b, false);
@@ -168,15 +168,20 @@ static void r002_2_reserved_while_others_attach(struct kunit *test)
 
 		attach(test, space, a);
 		r.limited = false;
+		before = READ_ONCE(r.rounds);
 		task = kthread_run(reserve_all_the_time, &r, "reserver");
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
-		for (n = 0; ret == -EBUSY && n < 1000; n++) {
+		while (READ_ONCE(r.rounds) == before)
+			usleep_range(100, 200);
+		for (n = 0; ret == -EBUSY && n < 300; n++) {
 			ret = dma_space_attach(space, fake_device(b));
 			busy += ret == -EBUSY;
-			cond_resched();
+			usleep_range(50, 150);
 		}
-		KUNIT_EXPECT_EQ(test, ret, 0);
+		/* There may be one each time. */
+		KUNIT_EXPECT_TRUE_MSG(test, !ret || ret == -EBUSY, "%d", ret);
 		if (!ret) {
+			entered++;
 			/* Whoever sees it reserves after the attach. */
 			smp_store_release(&r.limited, true);
 			scoped_guard(mutex, &r.lock)
@@ -189,7 +194,8 @@ static void r002_2_reserved_while_others_attach(struct kunit *test)
 		dma_space_put(space);
 	}
 	KUNIT_EXPECT_EQ(test, r.bad, 0);
-	KUNIT_EXPECT_GT(test, r.rounds, 30);
+	KUNIT_EXPECT_GT(test, busy, 0);
+	KUNIT_EXPECT_GT(test, entered, 0);
 	kunit_info(test, "%u reservations, refused %u times\n", r.rounds, busy);
 	mutex_destroy(&r.lock);
 }

@@ -211,44 +211,6 @@ static void r001_1_reserve_without_memory(struct kunit *test)
 				.untranslated = true }), 0, 0);
 }
 
-static void r001_3_link_without_memory(struct kunit *test)
-{
-	struct fake_dev *fake = fk_dev(test, &(struct fake_config){});
-	struct device *dev = fake_device(fake);
-	struct dma_iova_state state;
-	unsigned int n, errors = 0;
-	bool failed = true;
-	phys_addr_t phys;
-	dma_addr_t addr;
-	u8 *mem;
-
-	phys = rv_block(test, &mem);
-	/* Across a node of the table. */
-	KUNIT_ASSERT_EQ(test, 0, rv_reserve(dev, &state, RV_SIZE, 0,
-					    W + SZ_256K - 4 * P,
-					    W + SZ_256K + 4 * P - 1));
-	addr = dma_iova_addr(&state);
-	for (n = 1; failed && n < 50; n++) {
-		int ret;
-
-		dt_fail_nth(test, n);
-		ret = rv_link(dev, &state, phys, 0, 8);
-		failed = dt_fail_stop();
-		KUNIT_EXPECT_EQ(test, ret, failed ? -ENOMEM : 0);
-		KUNIT_EXPECT_EQ(test, dma_iova_addr(&state), addr);
-		if (ret) {
-			errors++;
-			fr_expect_nothing(test, fake, addr, 8);
-		} else {
-			KUNIT_EXPECT_EQ(test, 0, rv_sync(dev, &state));
-			rv_unlink(dev, &state, 0, 8);
-		}
-	}
-	KUNIT_EXPECT_FALSE(test, failed);
-	KUNIT_EXPECT_GT(test, errors, 1);
-	dma_iova_free(dev, &state);
-}
-
 /* The IOMMU refuses what comes after a large page. */
 static void r001_3_link_fails_half_way(struct kunit *test)
 {
@@ -620,7 +582,6 @@ static struct kunit_case fake_reserve_cases[] = {
 	KUNIT_CASE(r002_4_own_operations_are_refused),
 	KUNIT_CASE(r001_2_restricted_pools_are_refused),
 	KUNIT_CASE(r001_1_reserve_without_memory),
-	KUNIT_CASE(r001_3_link_without_memory),
 	KUNIT_CASE(r001_3_link_fails_half_way),
 	KUNIT_CASE(r001_3_sync_fails),
 	KUNIT_CASE(r002_5_one_notification),
