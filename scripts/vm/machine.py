@@ -245,7 +245,7 @@ class Machine:
         events.write_text("".join(f"{name}\n" for name in trace.EVENTS[self.arch.iommu]))
         # A task that hangs is told before the machine counts as hung (quiet).
         cmdline = (f"console={self.arch.console} loglevel=7 printk.devkmsg=on kunit.autorun=1 "
-                   "sysctl.kernel.hung_task_timeout_secs=20 "
+                   "sysctl.kernel.hung_task_timeout_secs=45 "
                    f"dmatest.plan={self.plan.name} dmatest.token={token} "
                    f"{self.arch.cmdline} {self.plan.cmdline}").strip()
         args = [self.qemu, "-M", self._machine_type(), *self.hardware(),
