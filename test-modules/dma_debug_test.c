@@ -8,7 +8,7 @@
 
 #include "debug_knobs.h"
 
-#ifdef DMA_IOVA_RESERVED
+#ifdef HAVE_DMA_RESERVE
 
 /* Unbind the driver and bind it again; the reports that has drawn. */
 static int unbind_and_bind(struct kunit *test, struct device *dev,

@@ -15,7 +15,7 @@
 
 #include "dma_test.h"
 
-#ifdef DMA_IOVA_RESERVED
+#ifdef HAVE_DMA_RESERVE
 
 struct my_card;
 
@@ -338,7 +338,7 @@ static void no_reservations_here(struct kunit *test)
 #endif /* DMA_IOVA_RESERVED */
 
 static struct kunit_case dma_reserve_example_cases[] = {
-#ifdef DMA_IOVA_RESERVED
+#ifdef HAVE_DMA_RESERVE
 	DT_CASE(address_is_what_was_asked_for),
 	DT_CASE_SLOW(transfers_without_unlinking),
 	DT_CASE(other_memory_in_its_place),

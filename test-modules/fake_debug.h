@@ -9,7 +9,7 @@
 #include "debug_knobs.h"
 #include "fake_test.h"
 
-#ifdef DMA_IOVA_RESERVED
+#ifdef HAVE_DMA_RESERVE
 #include "fake_space.h"
 
 enum kind { RESERVED, TRY_ALLOC, ONE_TO_ONE, KINDS };

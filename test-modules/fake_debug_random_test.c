@@ -10,7 +10,7 @@
 
 #include "fake_debug.h"
 
-#ifdef DMA_IOVA_RESERVED
+#ifdef HAVE_DMA_RESERVE
 
 #define MANY	32
 #define ROUNDS	4000
