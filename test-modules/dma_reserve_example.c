@@ -335,7 +335,7 @@ static void no_reservations_here(struct kunit *test)
 {
 	kunit_skip(test, "this kernel has no dma_iova_reserve()");
 }
-#endif /* DMA_IOVA_RESERVED */
+#endif /* HAVE_DMA_RESERVE */
 
 static struct kunit_case dma_reserve_example_cases[] = {
 #ifdef HAVE_DMA_RESERVE
