@@ -68,4 +68,24 @@ static inline int new_errors(struct kunit *test, char __user *user)
 	return new;
 }
 
+/* Reports are counted, but not shown: that would look like a splat. */
+static inline void show_reports(bool on)
+{
+	static const char *const knobs[] = { DMA_DEBUG_DIR "num_errors" };
+
+	dt_set_knobs(knobs, ARRAY_SIZE(knobs), on ? '1' : '0');
+}
+
+/* A suite that makes mistakes: its suite_init and suite_exit. */
+static inline int count_only(struct kunit_suite *suite)
+{
+	show_reports(false);
+	return 0;
+}
+
+static inline void show_again(struct kunit_suite *suite)
+{
+	show_reports(true);
+}
+
 #endif /* _TEST_DEBUG_KNOBS_H */

@@ -50,20 +50,6 @@ static struct kunit_case dma_debug_cases[] = {
 	{}
 };
 
-static const char *const knobs[] = { DMA_DEBUG_DIR "num_errors" };
-
-/* Counted, but not shown: that would look like a splat. */
-static int count_only(struct kunit_suite *suite)
-{
-	dt_set_knobs(knobs, ARRAY_SIZE(knobs), '0');
-	return 0;
-}
-
-static void show_again(struct kunit_suite *suite)
-{
-	dt_set_knobs(knobs, ARRAY_SIZE(knobs), '1');
-}
-
 #else /* no reservations */
 
 static void no_reservations_here(struct kunit *test)

@@ -384,23 +384,16 @@ static struct kunit_case dma_link_check_cases[] = {
 };
 
 /* What DMA debugging has to say as well is counted, and is not to be shown. */
-static const char *const knobs[] = { DMA_DEBUG_DIR "num_errors" };
-
 static int dma_link_check_suite_init(struct kunit_suite *suite)
 {
-	dt_set_knobs(knobs, ARRAY_SIZE(knobs), '0');
+	show_reports(false);
 	return dt_fail_quietly(suite);
-}
-
-static void dma_link_check_suite_exit(struct kunit_suite *suite)
-{
-	dt_set_knobs(knobs, ARRAY_SIZE(knobs), '1');
 }
 
 static struct kunit_suite dma_link_check_suite = {
 	.name = "dma_link_check_test",
 	.suite_init = dma_link_check_suite_init,
-	.suite_exit = dma_link_check_suite_exit,
+	.suite_exit = show_again,
 	.init = dt_init,
 	.exit = dt_exit,
 	.test_cases = dma_link_check_cases,

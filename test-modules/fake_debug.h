@@ -199,19 +199,6 @@ static inline int do_step(struct resv *r, const struct step *s)
 	return 0;
 }
 
-static const char *const knobs[] = { DMA_DEBUG_DIR "num_errors" };
-
-static inline int count_only(struct kunit_suite *suite)
-{
-	dt_set_knobs(knobs, ARRAY_SIZE(knobs), '0');
-	return 0;
-}
-
-static inline void show_again(struct kunit_suite *suite)
-{
-	dt_set_knobs(knobs, ARRAY_SIZE(knobs), '1');
-}
-
 #define KIND_CASE(name)		KUNIT_CASE_PARAM(name, all_kinds)
 #define TRANSLATED_CASE(name)	KUNIT_CASE_PARAM(name, translated_kinds)
 
