@@ -38,6 +38,7 @@
 
 #include "debug.h"
 #include "debug_entry.h"
+#include "reserve.h"
 
 #define IOVA_HASH_BITS	10
 
@@ -92,6 +93,7 @@ static const char *const iova_error_text[] = {
  * @attrs: attributes, 0 if the call has none
  * @error: the worst that was found
  * @link: copy of the link it was found at
+ * @gone: links that are on record no more, to be freed
  */
 struct iova_call {
 	const char *name;
@@ -103,17 +105,13 @@ struct iova_call {
 	unsigned long attrs;
 	enum iova_error error;
 	struct dma_debug_entry link;
+	struct rb_root gone;
 };
-
-static bool iova_is_direct(const struct dma_iova_state *state)
-{
-	return state->__size & DMA_IOVA_DIRECT;
-}
 
 static u64 iova_key(const struct dma_iova_state *state)
 {
-	return iova_is_direct(state) ? (unsigned long)state->__direct :
-				       state->addr;
+	return iova_state_direct(state) ? (unsigned long)state->__direct :
+					  state->addr;
 }
 
 static struct iova_bucket *iova_bucket(const struct dma_iova_state *state)
@@ -200,10 +198,9 @@ static void iova_found(struct iova_call *call, enum iova_error error,
 static bool iova_call_init(struct iova_call *call, struct dma_debug_entry *resv,
 			   size_t offset, size_t size)
 {
-	size_t len = dma_iova_size(call->state);
 	u64 base = call->state->addr;
 
-	if (iova_is_direct(call->state)) {
+	if (iova_state_direct(call->state)) {
 		/*
 		 * Without a reservation, the state points to what was freed.
 		 * Without links, there is no address, and nothing to be found.
@@ -216,7 +213,7 @@ static bool iova_call_init(struct iova_call *call, struct dma_debug_entry *resv,
 	call->last = call->first + size - 1;
 	if (!resv)
 		iova_found(call, IOVA_NOT_RESERVED, NULL);
-	return resv && size && size <= len && offset <= len - size;
+	return resv && iova_state_covers(call->state, offset, size);
 }
 
 static void iova_report(struct iova_call *call)
@@ -271,8 +268,8 @@ void debug_dma_iova_reserve(struct device *dev, const struct dma_iova_state *sta
 	if (!resv)
 		return;
 
-	resv->type = iova_is_direct(state) ? dma_debug_iova_direct :
-					     dma_debug_iova;
+	resv->type = iova_state_direct(state) ? dma_debug_iova_direct :
+						dma_debug_iova;
 	resv->dev = dev;
 	resv->dev_addr = iova_key(state);
 	resv->size = dma_iova_size(state);
@@ -343,7 +340,7 @@ static void check_failed_link(struct iova_call *call, struct dma_debug_entry *re
 		return;
 	resv->failures++;
 	/* Where a one-to-one link would have been is anyone's guess */
-	if (!iova_is_direct(call->state) &&
+	if (!iova_state_direct(call->state) &&
 	    iova_call_init(call, resv, offset, size))
 		check_link(call, resv, NULL);
 }
@@ -423,8 +420,7 @@ static void check_range(struct iova_call *call, struct dma_debug_entry *resv,
 		iova_found(call, IOVA_GAP, NULL);
 }
 
-static void check_unlink(struct iova_call *call, struct dma_debug_entry *resv,
-			 struct rb_root *gone)
+static void check_unlink(struct iova_call *call, struct dma_debug_entry *resv)
 {
 	struct dma_debug_entry *link = link_from(resv, call->first), *next;
 
@@ -440,8 +436,28 @@ static void check_unlink(struct iova_call *call, struct dma_debug_entry *resv,
 			iova_found(call, IOVA_NOT_SYNCED, link);
 
 		rb_erase(&link->node, &resv->links);
-		rb_add(&link->node, gone, link_less);
+		rb_add(&link->node, &call->gone, link_less);
 	}
+}
+
+/* Let @check have a look at a call for a part of a reservation that there is. */
+static void check_call(struct iova_call *call, size_t offset, size_t size,
+		       void (*check)(struct iova_call *call,
+				     struct dma_debug_entry *resv))
+{
+	struct iova_bucket *bucket = iova_bucket(call->state);
+	struct dma_debug_entry *resv;
+
+	if (unlikely(dma_debug_disabled()))
+		return;
+
+	scoped_guard(spinlock_irqsave, &bucket->lock) {
+		resv = iova_find(bucket, call->dev, call->state);
+		if (iova_call_init(call, resv, offset, size))
+			check(call, resv);
+	}
+	free_links(&call->gone);
+	iova_report(call);
 }
 
 /* Memory that is to be unlinked. */
@@ -453,20 +469,8 @@ void debug_dma_iova_unlink(struct device *dev, const struct dma_iova_state *stat
 		.name = "dma_iova_unlink", .dev = dev, .state = state,
 		.dir = dir, .attrs = attrs,
 	};
-	struct iova_bucket *bucket = iova_bucket(state);
-	struct rb_root gone = RB_ROOT;
-	struct dma_debug_entry *resv;
 
-	if (unlikely(dma_debug_disabled()))
-		return;
-
-	scoped_guard(spinlock_irqsave, &bucket->lock) {
-		resv = iova_find(bucket, dev, state);
-		if (iova_call_init(&call, resv, offset, size))
-			check_unlink(&call, resv, &gone);
-	}
-	free_links(&gone);
-	iova_report(&call);
+	check_call(&call, offset, size, check_unlink);
 }
 
 static void check_sync(struct iova_call *call, struct dma_debug_entry *resv)
@@ -479,6 +483,21 @@ static void check_sync(struct iova_call *call, struct dma_debug_entry *resv)
 		link->synced = true;
 }
 
+/* From now on a link need not have been synced to be undone. */
+static void count_failure(struct device *dev, const struct dma_iova_state *state)
+{
+	struct iova_bucket *bucket = iova_bucket(state);
+	struct dma_debug_entry *resv;
+
+	if (unlikely(dma_debug_disabled()))
+		return;
+
+	guard(spinlock_irqsave)(&bucket->lock);
+	resv = iova_find(bucket, dev, state);
+	if (resv)
+		resv->failures++;
+}
+
 /* Links that the IOMMU was told about, or was to be. */
 void debug_dma_iova_sync(struct device *dev, const struct dma_iova_state *state,
 			 size_t offset, size_t size, int error)
@@ -487,20 +506,11 @@ void debug_dma_iova_sync(struct device *dev, const struct dma_iova_state *state,
 		.name = "dma_iova_sync", .dev = dev, .state = state,
 		.dir = DMA_NONE,
 	};
-	struct iova_bucket *bucket = iova_bucket(state);
-	struct dma_debug_entry *resv;
 
-	if (unlikely(dma_debug_disabled()))
-		return;
-
-	scoped_guard(spinlock_irqsave, &bucket->lock) {
-		resv = iova_find(bucket, dev, state);
-		if (error && resv)
-			resv->failures++;
-		else if (!error && iova_call_init(&call, resv, offset, size))
-			check_sync(&call, resv);
-	}
-	iova_report(&call);
+	if (error)
+		count_failure(dev, state);
+	else
+		check_call(&call, offset, size, check_sync);
 }
 
 static void check_sync_data(struct iova_call *call, struct dma_debug_entry *resv)
@@ -525,18 +535,8 @@ static void debug_sync_data(const char *name, struct device *dev,
 	struct iova_call call = {
 		.name = name, .dev = dev, .state = state, .dir = dir,
 	};
-	struct iova_bucket *bucket = iova_bucket(state);
-	struct dma_debug_entry *resv;
 
-	if (unlikely(dma_debug_disabled()))
-		return;
-
-	scoped_guard(spinlock_irqsave, &bucket->lock) {
-		resv = iova_find(bucket, dev, state);
-		if (iova_call_init(&call, resv, offset, size))
-			check_sync_data(&call, resv);
-	}
-	iova_report(&call);
+	check_call(&call, offset, size, check_sync_data);
 }
 
 /* A range that is to be given to the CPU. */

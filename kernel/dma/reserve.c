@@ -40,6 +40,7 @@
 
 #include "debug.h"
 #include "direct.h"
+#include "reserve.h"
 #include "space.h"
 
 /**
@@ -55,21 +56,6 @@ struct dma_iova_direct {
 	size_t linked;
 	struct dma_iova_request req;
 };
-
-/* Whether [@offset, @offset + @size) is a part of the reservation. */
-static bool iova_state_covers(const struct dma_iova_state *state, size_t offset,
-			      size_t size)
-{
-	size_t len = dma_iova_size(state);
-
-	/* A size of 0 is too large then, too */
-	return size - 1 < len && offset <= len - size;
-}
-
-static bool iova_state_direct(const struct dma_iova_state *state)
-{
-	return state->__size & DMA_IOVA_DIRECT;
-}
 
 static int direct_iova_reserve(struct device *dev, struct dma_iova_state *state,
 			       const struct dma_iova_request *req)
