@@ -145,7 +145,13 @@ static void fake_flush_iotlb_all(struct iommu_domain *domain)
 static void fake_iotlb_sync(struct iommu_domain *domain,
 			    struct iommu_iotlb_gather *gather)
 {
-	atomic_inc(&to_fake(domain)->iommu->unmap_syncs);
+	struct fake_iommu *iommu = to_fake(domain)->iommu;
+
+	atomic_inc(&iommu->unmap_syncs);
+	/* Its end is the last byte; with nothing in it, it is before the start. */
+	if (gather->start <= gather->end)
+		atomic_long_add(gather->end - gather->start + 1,
+				&iommu->unmap_told);
 }
 
 static int fake_iotlb_sync_map(struct iommu_domain *domain, unsigned long iova,
@@ -154,6 +160,7 @@ static int fake_iotlb_sync_map(struct iommu_domain *domain, unsigned long iova,
 	struct fake_iommu *iommu = to_fake(domain)->iommu;
 
 	atomic_inc(&iommu->map_syncs);
+	atomic_long_add(size, &iommu->map_told);
 	return iommu->fail_sync && !--iommu->fail_sync ? -EIO : 0;
 }
 
@@ -341,8 +348,10 @@ void fake_iommu_reset(struct fake_iommu *iommu)
 	iommu->fail_sync = 0;
 	atomic_set(&iommu->maps, 0);
 	atomic_set(&iommu->map_syncs, 0);
+	atomic_long_set(&iommu->map_told, 0);
 	atomic_set(&iommu->unmaps, 0);
 	atomic_set(&iommu->unmap_syncs, 0);
+	atomic_long_set(&iommu->unmap_told, 0);
 	atomic_set(&iommu->flushes, 0);
 	atomic_set(&iommu->attaches, 0);
 	atomic_set(&iommu->outside, 0);

@@ -31,8 +31,10 @@
  * @domains: paging domains that are alive
  * @maps: calls of map_pages
  * @map_syncs: calls of iotlb_sync_map
+ * @map_told: bytes they were about
  * @unmaps: calls of unmap_pages
  * @unmap_syncs: calls of iotlb_sync
+ * @unmap_told: bytes they were about
  * @flushes: calls of flush_iotlb_all
  * @attaches: devices that changed their domain
  * @outside: pages that were to be mapped outside the aperture
@@ -55,8 +57,10 @@ struct fake_iommu {
 	atomic_t domains;
 	atomic_t maps;
 	atomic_t map_syncs;
+	atomic_long_t map_told;
 	atomic_t unmaps;
 	atomic_t unmap_syncs;
+	atomic_long_t unmap_told;
 	atomic_t flushes;
 	atomic_t attaches;
 	atomic_t outside;
