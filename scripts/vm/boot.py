@@ -65,6 +65,9 @@ def _check_trace(host, plan, trace):
     # The regression modules let edu touch what it must not, on purpose.
     faulted = trace.faulted(but=[bdf_of(device) for device in EDUS])
     host.case("no_fault", f"stopped accesses of {' '.join(faulted)}" if faulted else "")
+    if plan.together and trace.tells_mappings:
+        host.case("one_notification_for_all", f"{trace.together} maps with one, not {plan.together}"
+                  if trace.together < plan.together else "")
     if plan.poweroff == "unbind" and trace.tells_mappings:
         left = trace.leaked()
         host.case("nothing_left_mapped", f"{left} pages" if left else "")

@@ -20,6 +20,7 @@ A plan is scripts/boots/<name>.plan, lines of "key = value":
     cmdline   further kernel parameters
     icount    the guest's clock counts instructions, of 2^icount ns each: for
               figures; the machine has one CPU then
+    together  the IOMMU has to be notified of so many maps at once, at least once
     poweroff  unbind (drivers first), plain or reboot (which ends QEMU, too)
     mixed     devices that are translated only some of the time, as the plan wants
     timeout   seconds until the machine counts as hung
@@ -48,7 +49,7 @@ DEFAULTS = {
     "about": "", "devices": "", "docs": "", "iommu": "yes", "type": "", "dtb": "coherent",
     "machine": "", "memory": "1024", "cmdline": "", "stop": "", "mixed": "", "poweroff": "unbind",
     "timeout": "300", "quiet": "60", "cpus": "2", "seed": "20260101",
-    "icount": "",
+    "icount": "", "together": "0",
 }
 CHOICES = {"iommu": ("yes", "no", "passthrough"), "type": ("", "DMA", "DMA-FQ"),
            "dtb": ("coherent", "noncoherent", "window", "ranges", "pool", "restricted"),
@@ -107,6 +108,7 @@ class Plan:
         self.memory = int(values["memory"])
         self.cpus = int(values["cpus"])
         self.icount = values["icount"]
+        self.together = int(values["together"])
         self.cmdline = values["cmdline"]
         self.stop = values["stop"]
         self.poweroff = values["poweroff"]

@@ -9,6 +9,7 @@ on the bus. virtio-iommu also tells each mapping:
     virtio_iommu_translate             an access by device <rid>
     virtio_iommu_translate_out         ... that a mapping translated
     virtio_iommu_report_fault          ... that nothing translated
+    virtio_queue_notify                a virtio device, any, is to look at its queue
 
 A translate without a translate_out is an access to the MSI doorbell (which is
 never mapped), or one that passed untranslated, or a fault. While translation
@@ -33,7 +34,7 @@ PAGE = 4096
 
 # What QEMU is asked to trace, by the names arch.py has.
 EVENTS = {
-    "virtio-iommu": ["virtio_iommu_*"],
+    "virtio-iommu": ["virtio_iommu_*", "virtio_queue_notify"],
     "smmuv3": ["smmuv3_translate_*", "smmuv3_record_event"],
     "intel-iommu": ["vtd_switch_address_space", "vtd_dmar_*", "vtd_translate_pt"],
 }
@@ -53,6 +54,7 @@ _VIRTIO = {
     "virtio_iommu_report_fault": re.compile(r"endpoint=(\d+)"),
     "virtio_iommu_put_domain": re.compile(r"Free domain=(\d+)"),
     "virtio_iommu_device_reset": re.compile(r"reset"),
+    "virtio_queue_notify": re.compile(r""),
 }
 _SMMUV3 = {
     "smmuv3_translate_success": re.compile(r"sid=(\w+) iova=(\w+) translated=(\w+)"),
@@ -137,7 +139,7 @@ class Trace:
                 found = pattern.search(rest)
                 if not found:
                     raise ValueError(f"{path}: QEMU's trace has an unknown form: {line.strip()}")
-                getattr(self, name[len(self.prefix):])(*found.groups())
+                getattr(self, name.removeprefix(self.prefix))(*found.groups())
         return self
 
     def switch_address_space(self, bus, slot, fn, on):
@@ -183,6 +185,11 @@ class VirtioTrace(Trace):
         self.tables = {}        # domain -> {page: physical page}
         # domain -> {(page, physical page)} of what was mapped when QEMU freed it
         self.left = {}
+        self.together = 0       # most maps with one notification
+        self.maps = 0           # those since the last
+
+    def virtio_queue_notify(self):
+        self.maps = 0
 
     def _users(self, domain):
         return [e for e in self.endpoints.values() if e.domain == domain]
@@ -228,6 +235,8 @@ class VirtioTrace(Trace):
             left.discard((page, table[page]))
         for e in self._users(domain):
             e.maps += 1
+        self.maps += 1
+        self.together = max(self.together, self.maps)
 
     def unmap_done(self, domain, first, last):
         domain, first, last = int(domain), int(first, 16), int(last, 16)
