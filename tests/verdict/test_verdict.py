@@ -244,8 +244,24 @@ def clean_trace():
     return "" if facts == want else f"{facts}"
 
 
+def together(want, *lines):
+    """Maps with one notification, with @lines for the map."""
+    got = traced(trace_line("virtio_iommu_map"), "".join(lines)).together
+    return "" if got == want else f"{got} instead of {want}"
+
+
+def maps(count):
+    return "".join(trace_line("virtio_iommu_map").replace("0xfffff", f"0x{n:05x}")
+                   for n in range(1, count + 1))
+
+
+NOTIFY = "virtio_queue_notify vdev 0x55d0 n 0 vq 0x7f00\n"
+
 TESTS.update({
     "trace_clean": clean_trace,
+    "trace_maps_together": lambda: together(3, NOTIFY, maps(3), NOTIFY, maps(2).replace("0x0000", "0x0001")),
+    "trace_maps_one_by_one": lambda: together(
+        1, *(NOTIFY + line + "\n" for line in maps(3).splitlines())),
     "trace_translated": lambda: way("translated"),
     "trace_too_few_translations": lambda: way("mixed", moved=4097),
     "trace_untranslated_access": lambda: way("direct", trace_line("translate_out"), ""),
