@@ -22,6 +22,7 @@
 #ifndef _ASM_GENERIC_DMA_MAPPING_COMMON_H
 #define _ASM_GENERIC_DMA_MAPPING_COMMON_H
 
+#include <linux/dma-backing.h>
 #include <linux/dma-map-ops.h>
 #include <linux/sizes.h>
 
@@ -138,6 +139,35 @@ static inline void arch_dma_free_noalias(struct device *dev, struct page *page,
 {
 }
 #define arch_dma_free_noalias arch_dma_free_noalias
+#endif
+
+/**
+ * arch_dma_policy_prot - how the CPU maps memory with a cache policy
+ * @policy: the policy
+ * @prot: protection of a cached mapping; changed to what the policy means
+ *
+ * Returns -EOPNOTSUPP for a policy that there is not, on this architecture or on
+ * this machine. A policy that says uncached needs memory that has no cached
+ * mapping, or an architecture that can live with one.
+ *
+ * The default is what the coherent memory of a device that is not coherent is
+ * mapped with, if there can be such devices.
+ */
+#ifndef arch_dma_policy_prot
+static inline int arch_dma_policy_prot(enum dma_cache_policy policy,
+				       pgprot_t *prot)
+{
+	if (policy == DMA_CACHE_CACHED)
+		return 0;
+	if (!IS_ENABLED(CONFIG_DMA_NONCOHERENT_MMAP))
+		return -EOPNOTSUPP;
+	if (policy == DMA_CACHE_UNCACHED)
+		*prot = pgprot_dmacoherent(*prot);
+	else
+		*prot = pgprot_writecombine(*prot);
+	return 0;
+}
+#define arch_dma_policy_prot arch_dma_policy_prot
 #endif
 
 /*

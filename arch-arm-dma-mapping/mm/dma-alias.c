@@ -268,6 +268,19 @@ void arm_dma_free_noalias(struct device *dev, struct page *page, size_t size)
 		free_each_page(page, count);
 }
 
+/* Described in <asm-generic/dma-mapping-common.h> */
+int arm_dma_policy_prot(enum dma_cache_policy policy, pgprot_t *prot)
+{
+	if (policy == DMA_CACHE_CACHED)
+		return 0;
+	/* All there is keeps its cached alias in the linear mapping */
+	if (!totalhigh_pages() && !dev_get_cma_area(NULL))
+		return -EOPNOTSUPP;
+	*prot = policy == DMA_CACHE_UNCACHED ? pgprot_dmacoherent(*prot) :
+					       pgprot_writecombine(*prot);
+	return 0;
+}
+
 static int __init dma_alias_debugfs_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("dma-mapping", NULL);

@@ -45,15 +45,17 @@
 
 /**
  * struct dma_iova_direct - a one-to-one reservation
- * @lock: protects @addr and @linked
+ * @lock: protects @addr, @linked and @bound
  * @addr: DMA address of its start; DMA_MAPPING_ERROR if nothing is linked
  * @linked: number of bytes that are linked
+ * @bound: number of bindings among that
  * @req: what was asked for; immutable
  */
 struct dma_iova_direct {
 	spinlock_t lock;
 	dma_addr_t addr;
 	size_t linked;
+	unsigned int bound;
 	struct dma_iova_request req;
 };
 
@@ -79,6 +81,7 @@ static int direct_iova_reserve(struct device *dev, struct dma_iova_state *state,
 	spin_lock_init(&direct->lock);
 	direct->addr = DMA_MAPPING_ERROR;
 	direct->linked = 0;
+	direct->bound = 0;
 	direct->req = *req;
 	state->__direct = direct;
 	state->__size = req->size | DMA_IOVA_RESERVED | DMA_IOVA_DIRECT;
@@ -92,9 +95,9 @@ static void direct_iova_free(struct dma_iova_state *state)
 }
 
 /* The DMA address of memory, if @dev can have it as it is. */
-static int direct_iova_addr(struct device *dev, phys_addr_t phys, size_t size,
-			    enum dma_data_direction dir, unsigned long attrs,
-			    dma_addr_t *addr)
+int direct_iova_addr(struct device *dev, phys_addr_t phys, size_t size,
+		enum dma_data_direction dir, unsigned long attrs,
+		dma_addr_t *addr)
 {
 	bool mmio = attrs & DMA_ATTR_MMIO;
 
@@ -169,6 +172,39 @@ static noinline void direct_iova_unlink(struct device *dev, struct dma_iova_stat
 	}
 	dma_direct_unmap_phys(dev, addr, size, dir, attrs, true);
 }
+
+#ifdef CONFIG_DMA_BACKING
+/* For bindings: the caches are no matter of a single device there. */
+int direct_iova_bind(struct device *dev, struct dma_iova_state *state,
+		phys_addr_t phys, size_t offset, size_t size,
+		enum dma_data_direction dir, unsigned long attrs)
+{
+	int ret = direct_iova_link(dev, state, phys, offset, size, dir,
+				   attrs | DMA_ATTR_SKIP_CPU_SYNC);
+
+	if (!ret) {
+		guard(spinlock_irqsave)(&state->__direct->lock);
+		state->__direct->bound++;
+	}
+	return ret;
+}
+
+void direct_iova_unbind(struct device *dev, struct dma_iova_state *state,
+		size_t offset, size_t size, enum dma_data_direction dir,
+		unsigned long attrs)
+{
+	direct_iova_unlink(dev, state, offset, size, dir,
+			   attrs | DMA_ATTR_SKIP_CPU_SYNC);
+
+	guard(spinlock_irqsave)(&state->__direct->lock);
+	state->__direct->bound--;
+}
+
+bool direct_iova_is_bound(const struct dma_iova_state *state)
+{
+	return READ_ONCE(state->__direct->bound);
+}
+#endif
 
 static void direct_iova_sync(struct device *dev,
 		const struct dma_iova_state *state, size_t offset, size_t size,
@@ -374,10 +410,17 @@ EXPORT_SYMBOL_GPL(dma_iova_query);
  * All dma_iova_link() calls need to be undone first. A caller that has linked one
  * range from the start can do both with dma_iova_destroy().
  *
+ * While a backing is bound there, it is refused, with a warning, and nothing has
+ * changed.
+ *
  * Context: Any context.
  */
 void dma_iova_free(struct device *dev, struct dma_iova_state *state)
 {
+	if (state->__size & DMA_IOVA_RESERVED &&
+	    WARN_ON_ONCE(dma_iova_is_bound(dev, state)))
+		return;
+
 	debug_dma_iova_free(dev, state);
 	trace_dma_iova_free(dev, state);
 	if (iova_state_direct(state))

@@ -38,6 +38,7 @@
 #include <linux/list.h>
 #include <linux/msi.h>
 #include <linux/mutex.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/swiotlb.h>
@@ -47,6 +48,8 @@
 
 /**
  * struct dma_space - a range of DMA addresses
+ * @list: entry in dma_spaces
+ * @id: its number, which no other has until the next boot
  * @ref: the creator's reference and one for each attached device
  * @lock: serialises attaching
  * @domain: what translates, NULL in a one-to-one space
@@ -55,6 +58,8 @@
  * @coherent: whether the devices in it snoop the CPU's caches
  */
 struct dma_space {
+	struct list_head list;
+	unsigned int id;
 	struct kref ref;
 	struct mutex lock;
 	struct iommu_domain *domain;
@@ -81,7 +86,13 @@ struct dma_space_guard {
 };
 
 static LIST_HEAD(dma_space_guards);
-/* Protects dma_space_guards, and whether a guard is on it. Innermost. */
+/* All there are, by number. */
+static LIST_HEAD(dma_spaces);
+static unsigned int dma_spaces_last_id;
+/*
+ * Protects dma_space_guards, and whether a guard is on it, dma_spaces and
+ * dma_spaces_last_id. Innermost.
+ */
 static DEFINE_SPINLOCK(dma_space_guards_lock);
 
 /* Whether the common code maps for @dev, and nobody in between. */
@@ -159,6 +170,11 @@ struct dma_space *dma_space_create(struct device *dev, dma_addr_t first,
 	space->first = first;
 	space->last = last;
 	space->coherent = dev_is_dma_coherent(dev);
+
+	scoped_guard(spinlock_irqsave, &dma_space_guards_lock) {
+		space->id = ++dma_spaces_last_id;
+		list_add_tail(&space->list, &dma_spaces);
+	}
 	return space;
 }
 EXPORT_SYMBOL_GPL(dma_space_create);
@@ -167,6 +183,8 @@ static void dma_space_release(struct kref *ref)
 {
 	struct dma_space *space = container_of(ref, struct dma_space, ref);
 
+	scoped_guard(spinlock_irqsave, &dma_space_guards_lock)
+		list_del(&space->list);
 	if (space->domain)
 		iommu_dma_domain_put(space->domain);
 	mutex_destroy(&space->lock);
@@ -458,3 +476,59 @@ void dma_space_detach(struct device *dev)
 	dma_space_leave(space, dev);
 }
 EXPORT_SYMBOL_GPL(dma_space_detach);
+
+#if defined(CONFIG_DMA_BACKING) && defined(CONFIG_DEBUG_FS)
+/*
+ * Of all spaces the one after @space, or the first if that is NULL, with a
+ * reference. That on @space is dropped.
+ */
+struct dma_space *dma_space_next(struct dma_space *space)
+{
+	unsigned int id = space ? space->id : 0;
+	struct dma_space *next;
+
+	dma_space_put(space);
+	guard(spinlock_irqsave)(&dma_space_guards_lock);
+	list_for_each_entry(next, &dma_spaces, list)
+		if (next->id > id && kref_get_unless_zero(&next->ref))
+			return next;
+	return NULL;
+}
+
+unsigned int dma_space_id(const struct dma_space *space)
+{
+	return space->id;
+}
+
+/* The number of the space that @dev is attached to, 0 if it is to none. */
+unsigned int dma_space_id_of(struct device *dev)
+{
+	struct dma_space_guard *found;
+	struct dma_space *space;
+
+	guard(spinlock_irqsave)(&dma_space_guards_lock);
+	found = dma_space_guard_find(dev);
+	/* What a device points to is freed with this lock, and after that */
+	space = found ? found->space : dev_get_dma_space(dev);
+	return space ? space->id : 0;
+}
+
+/* One line, with the devices that have a driver. The caller has a reference, too. */
+void dma_space_show(struct dma_space *space, struct seq_file *m)
+{
+	struct dma_space_guard *guard;
+	const char *comma = "";
+
+	seq_printf(m, "space id=%u first=%#llx last=%#llx translated=%d coherent=%d refs=%u devices=",
+		   space->id, (u64)space->first, (u64)space->last,
+		   !!space->domain, space->coherent, kref_read(&space->ref) - 1);
+	guard(spinlock_irqsave)(&dma_space_guards_lock);
+	list_for_each_entry(guard, &dma_space_guards, list) {
+		if (guard->space != space)
+			continue;
+		seq_printf(m, "%s%s", comma, dev_name(guard->dev));
+		comma = ",";
+	}
+	seq_puts(m, *comma ? "\n" : "-\n");
+}
+#endif

@@ -5,6 +5,14 @@
 #include <linux/types.h>
 
 struct device;
+struct dma_space;
+struct seq_file;
+
+/* For debugfs */
+struct dma_space *dma_space_next(struct dma_space *space);
+unsigned int dma_space_id(const struct dma_space *space);
+unsigned int dma_space_id_of(struct device *dev);
+void dma_space_show(struct dma_space *space, struct seq_file *m);
 
 #ifdef CONFIG_DMA_SPACE
 void dma_space_direct_window(struct device *dev, dma_addr_t *first,

@@ -6,6 +6,7 @@
 #ifndef __ASM_ARM_DMA_MAPPING_COMMON_H
 #define __ASM_ARM_DMA_MAPPING_COMMON_H
 
+#include <linux/dma-backing.h>
 #include <linux/dma-map-ops.h>
 #include <linux/sizes.h>
 
@@ -18,6 +19,7 @@ struct page *arm_dma_alloc_noalias(struct device *dev, size_t size, gfp_t gfp,
 		pgprot_t prot,
 		bool (*phys_ok)(struct device *, phys_addr_t, size_t));
 void arm_dma_free_noalias(struct device *dev, struct page *page, size_t size);
+int arm_dma_policy_prot(enum dma_cache_policy policy, pgprot_t *prot);
 
 static inline bool arch_dma_avoid_alias(struct device *dev)
 {
@@ -26,6 +28,7 @@ static inline bool arch_dma_avoid_alias(struct device *dev)
 #define arch_dma_avoid_alias	arch_dma_avoid_alias
 #define arch_dma_alloc_noalias	arm_dma_alloc_noalias
 #define arch_dma_free_noalias	arm_dma_free_noalias
+#define arch_dma_policy_prot	arm_dma_policy_prot
 #endif /* CONFIG_MMU */
 
 #include <asm-generic/dma-mapping-common.h>

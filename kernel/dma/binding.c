@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Binding a backing to a reservation
+ *
+ * dma_iova_bind() connects a part of a backing with a part of a reservation, for
+ * the device: no CPU mapping is made, changed or flushed by it. The caller provides
+ * the record, struct dma_binding, so there is nothing to allocate, and nothing to
+ * find for dma_iova_unbind().
+ *
+ * Everything is checked, with or without debugging. The bindings of a space are
+ * in a tree, by address, so that one cannot be made on top of another. Unlike what
+ * dma_iova_link() makes, a binding is unbound as a whole. A driver can have both
+ * in one reservation, at different places.
+ *
+ * Lifetime: a binding has a reference on its backing. The reservation has to stay
+ * until nothing is bound in it.
+ *
+ * Locking: backing->lock protects who maps it. The lock of the tree nests in it.
+ * Page tables are changed without either. A binding is on record, as not live, as
+ * long as not all of its entries are there.
+ *
+ * Context: any.
+ */
+#include <linux/bug.h>
+#include <linux/cleanup.h>
+#include <linux/dma-map-ops.h>
+#include <linux/export.h>
+#include <linux/iommu.h>
+#include <linux/iommu-dma.h>
+#include <linux/rbtree.h>
+#include <trace/events/dma.h>
+
+#include "backing.h"
+#include "debug.h"
+#include "reserve.h"
+
+static_assert(sizeof(struct dma_binding) <= 128);
+
+/* What a caller may say about a binding. */
+#define DMA_BINDING_ATTRS	(DMA_BACKING_POLICIES | DMA_ATTR_MMIO | \
+				 DMA_ATTR_PRIVILEGED | \
+				 DMA_ATTR_REQUIRE_COHERENT | \
+				 DMA_ATTR_WEAK_ORDERING)
+
+/* What translates for a device, NULL if nothing does. */
+static struct iommu_domain *binding_domain(struct device *dev)
+{
+	if (!IS_ENABLED(CONFIG_IOMMU_DMA) || !use_dma_iommu(dev))
+		return NULL;
+	return iommu_get_dma_domain(dev);
+}
+
+static dma_addr_t binding_last(const struct dma_binding *binding)
+{
+	return binding->addr + binding->mapper.len - 1;
+}
+
+static int tree_add(struct dma_binding_tree *tree, struct dma_binding *binding)
+{
+	struct rb_node **link = &tree->root.rb_node, *parent = NULL;
+
+	guard(spinlock_irqsave)(&tree->lock);
+	while (*link) {
+		struct dma_binding *other;
+
+		parent = *link;
+		other = rb_entry(parent, struct dma_binding, node);
+		if (binding_last(binding) < other->addr)
+			link = &parent->rb_left;
+		else if (binding->addr > binding_last(other))
+			link = &parent->rb_right;
+		else
+			return -EBUSY;
+	}
+	rb_link_node(&binding->node, parent, link);
+	rb_insert_color(&binding->node, &tree->root);
+	return 0;
+}
+
+static void tree_del(struct dma_binding_tree *tree, struct dma_binding *binding)
+{
+	guard(spinlock_irqsave)(&tree->lock);
+	rb_erase(&binding->node, &tree->root);
+}
+
+/* Whether something is bound in a reservation, which cannot be freed then. */
+bool dma_iova_is_bound(struct device *dev, const struct dma_iova_state *state)
+{
+	struct dma_binding_tree *tree;
+	struct rb_node *node;
+	dma_addr_t last;
+
+	if (iova_state_direct(state))
+		return direct_iova_is_bound(state);
+
+	last = state->addr + dma_iova_size(state) - 1;
+	tree = iommu_dma_binding_tree(binding_domain(dev));
+	guard(spinlock_irqsave)(&tree->lock);
+	node = tree->root.rb_node;
+	while (node) {
+		struct dma_binding *other;
+
+		other = rb_entry(node, struct dma_binding, node);
+		if (last < other->addr)
+			node = node->rb_left;
+		else if (state->addr > binding_last(other))
+			node = node->rb_right;
+		else
+			return true;
+	}
+	return false;
+}
+
+/*
+ * One-to-one addresses are everybody's: what counts is the reservation. In one, the
+ * same addresses are the same memory.
+ */
+static int direct_is_free(struct dma_backing *backing,
+			  const struct dma_binding *binding)
+{
+	struct dma_mapper *mapper;
+
+	lockdep_assert_held(&backing->lock);
+
+	if (!binding->state)
+		return 0;
+	list_for_each_entry(mapper, &backing->devices, list) {
+		const struct dma_binding *other = dma_mapper_binding(mapper);
+
+		if (mapper->kind == DMA_MAPPER_DIRECT &&
+		    other->state == binding->state &&
+		    other->mapper.offset < binding->mapper.offset +
+					   binding->mapper.len &&
+		    binding->mapper.offset < other->mapper.offset +
+					     other->mapper.len)
+			return -EBUSY;
+	}
+	return 0;
+}
+
+/* Make the entries of page tables. On failure there is none left. */
+int dma_binding_map(struct dma_binding *binding)
+{
+	const struct dma_mapper *mapper = &binding->mapper;
+	const struct dma_chunk *chunk;
+	size_t done = 0;
+	int ret = 0;
+
+	chunk = dma_backing_chunk(mapper->backing, mapper->offset);
+	for (; done < mapper->len; chunk++) {
+		size_t offset = mapper->offset + done - chunk->offset;
+		size_t len = min(mapper->len - done,
+				 chunk[1].offset - chunk[0].offset - offset);
+
+		ret = iommu_dma_bind_chunk(binding->domain,
+				binding->addr + done, chunk->phys + offset, len,
+				mapper->dir, mapper->coherent, binding->attrs);
+		if (ret)
+			break;
+		done += len;
+	}
+
+	if (!ret)
+		ret = iommu_dma_bind_sync(binding->domain, binding->addr, done);
+	if (ret && done)
+		iommu_dma_unbind_range(binding->domain, binding->addr, done);
+	return ret;
+}
+
+static int binding_check(const struct dma_iova_state *state, size_t offset,
+			 const struct dma_backing *backing,
+			 const struct dma_binding *binding)
+{
+	const struct dma_mapper *mapper = &binding->mapper;
+	bool mmio = backing->origin == DMA_BACKING_MMIO;
+	bool direct = iova_state_direct(state);
+	size_t granule;
+
+	if (WARN_ON_ONCE(!valid_dma_direction(mapper->dir) ||
+			 !(state->__size & DMA_IOVA_RESERVED) ||
+			 !iova_state_covers(state, offset, mapper->len) ||
+			 !dma_backing_covers(backing, mapper->offset,
+					     mapper->len)))
+		return -EINVAL;
+	if ((!direct && !binding->domain) || backing->ops)
+		return -EOPNOTSUPP;
+
+	/* No IOMMU that dma-iommu takes has pages larger than the CPU's */
+	granule = direct ? PAGE_SIZE : iommu_dma_granule(binding->domain);
+	if (WARN_ON_ONCE(!IS_ALIGNED(offset | mapper->offset | mapper->len,
+				     granule)))
+		return -EINVAL;
+	if (direct && !dma_backing_is_contiguous(backing, mapper->offset,
+						 mapper->len))
+		return -EINVAL;
+
+	if (binding->attrs & ~DMA_BINDING_ATTRS)
+		return -EINVAL;
+	if (mmio != !!(binding->attrs & DMA_ATTR_MMIO))
+		return -EINVAL;
+	return dma_backing_check_policy(backing, binding->attrs);
+}
+
+/* What the device's mapping is going to be, and whether it can be that. */
+static int binding_set_coherent(struct dma_backing *backing,
+				struct dma_binding *binding,
+				unsigned int spaces)
+{
+	struct dma_mapper *mapper = &binding->mapper;
+	bool cached = backing->policy == DMA_CACHE_CACHED;
+
+	if (mapper->kind == DMA_MAPPER_DIRECT) {
+		/* It looks into the caches whatever it is told */
+		mapper->coherent = dev_is_dma_coherent(binding->dev);
+		if (mapper->coherent && !cached &&
+		    backing->origin != DMA_BACKING_MMIO)
+			return -EINVAL;
+	} else {
+		mapper->coherent = cached &&
+				   dma_backing_share(binding->dev, spaces);
+	}
+	if (binding->attrs & DMA_ATTR_REQUIRE_COHERENT && !mapper->coherent)
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * Put it on record. It is not live yet. While the CPU uses the backing it stays where
+ * it is; else it crosses to the device's side, and if that takes more than a note,
+ * @crossing says so.
+ */
+static int binding_add(struct dma_backing *backing, struct dma_binding *binding,
+		       bool *crossing)
+{
+	struct dma_mapper *mapper = &binding->mapper;
+	unsigned int spaces;
+	int ret;
+
+	lockdep_assert_held(&backing->lock);
+
+	if (backing->crossing)
+		return -EBUSY;
+	spaces = dma_backing_spaces_with(backing, binding);
+	ret = binding_set_coherent(backing, binding, spaces);
+	if (ret)
+		return ret;
+
+	ret = binding->domain ?
+		tree_add(iommu_dma_binding_tree(binding->domain), binding) :
+		direct_is_free(backing, binding);
+	if (ret)
+		return ret;
+	ret = dma_backing_share_with(backing, spaces);
+	if (ret) {
+		if (binding->domain)
+			tree_del(iommu_dma_binding_tree(binding->domain),
+				 binding);
+		return ret;
+	}
+
+	*crossing = !backing->cpu_access &&
+		    dma_backing_start_crossing(backing, !mapper->coherent);
+	dma_backing_add_mapper(backing, mapper);
+	return 0;
+}
+
+/* The reference of the binding is the caller's then. */
+static void binding_del(struct dma_backing *backing,
+			struct dma_binding *binding)
+{
+	lockdep_assert_held(&backing->lock);
+
+	if (binding->domain)
+		tree_del(iommu_dma_binding_tree(binding->domain), binding);
+	dma_backing_del_mapper(backing, &binding->mapper);
+}
+
+static int binding_map(struct dma_binding *binding, size_t offset)
+{
+	const struct dma_mapper *mapper = &binding->mapper;
+	phys_addr_t phys;
+
+	if (binding->domain)
+		return dma_binding_map(binding);
+	phys = dma_backing_phys(mapper->backing, mapper->offset);
+	return direct_iova_bind(binding->dev, binding->state, phys, offset,
+				mapper->len, mapper->dir, binding->attrs);
+}
+
+static int binding_make(struct dma_backing *backing,
+			struct dma_binding *binding, size_t offset)
+{
+	bool crossing;
+	int ret;
+
+	scoped_guard(spinlock_irqsave, &backing->lock) {
+		ret = binding_add(backing, binding, &crossing);
+		if (ret)
+			return ret;
+	}
+
+	ret = binding_map(binding, offset);
+	scoped_guard(spinlock_irqsave, &backing->lock) {
+		if (ret) {
+			binding_del(backing, binding);
+			if (crossing)
+				backing->crossing = false;
+			break;
+		}
+		if (!binding->domain)
+			binding->addr = dma_iova_addr(binding->state) + offset;
+		binding->mapper.live = true;
+	}
+	if (ret)
+		dma_backing_put_atomic(backing);
+	else if (crossing)
+		dma_backing_finish_crossing(backing,
+					    !binding->mapper.coherent);
+	return ret;
+}
+
+/*
+ * Put on record what has no reservation, and no translation either: it is live at
+ * once. See backing_sgt.c.
+ */
+int dma_binding_record(struct dma_backing *backing, struct dma_binding *binding)
+{
+	bool crossing;
+	int ret;
+
+	scoped_guard(spinlock_irqsave, &backing->lock) {
+		ret = binding_add(backing, binding, &crossing);
+		if (ret)
+			return ret;
+		binding->mapper.live = true;
+	}
+	if (crossing)
+		dma_backing_finish_crossing(backing,
+					    !binding->mapper.coherent);
+	return 0;
+}
+
+static int iova_bind(struct device *dev, struct dma_iova_state *state,
+		struct dma_binding *binding, size_t offset,
+		struct dma_backing *backing, size_t boff, size_t len,
+		enum dma_data_direction dir, unsigned long attrs)
+{
+	bool direct = iova_state_direct(state);
+	struct dma_binding new = {
+		.mapper = {
+			.offset	= boff,
+			.len	= len,
+			.kind	= direct ? DMA_MAPPER_DIRECT : DMA_MAPPER_SPACE,
+			.dir	= dir,
+		},
+		.domain	= direct ? NULL : binding_domain(dev),
+		.dev	= dev,
+		.state	= state,
+		.addr	= direct ? DMA_MAPPING_ERROR :
+			  dma_iova_addr(state) + offset,
+		.attrs	= attrs,
+	};
+	int ret;
+
+	if (WARN_ON_ONCE(binding->mapper.backing))
+		return -EBUSY;
+	ret = binding_check(state, offset, backing, &new);
+	if (ret)
+		return ret;
+
+	*binding = new;
+	ret = binding_make(backing, binding, offset);
+	if (ret)
+		return ret;
+	debug_dma_iova_link(dev, state, dma_backing_phys(backing, boff), offset,
+			    len, dir, attrs, 0);
+	debug_dma_iova_sync(dev, state, offset, len, 0);
+	return 0;
+}
+
+/**
+ * dma_iova_bind - Bind a part of a backing to a part of a reservation
+ * @dev: the device the addresses are reserved for
+ * @state: the reservation, from dma_iova_reserve(); NULL if @backing is somebody
+ *	else's, see dma_backing_import()
+ * @binding: the caller's, and not bound; zeroed when it is used first
+ * @offset: start of the part in the reservation, in bytes
+ * @backing: the backing
+ * @boff: start of the part in the backing, in bytes
+ * @len: size of it, in bytes
+ * @dir: DMA direction
+ * @attrs: DMA_ATTR_MMIO if the backing is no memory; DMA_ATTR_PRIVILEGED;
+ *	DMA_ATTR_REQUIRE_COHERENT; the policy that the caller counts on
+ *
+ * When it returns the device can use it: translations are in place, and the
+ * backing is the device's, unless a CPU access is open. Offsets and size are whole
+ * IOMMU pages. If the reservation is one-to-one, the memory has to be contiguous,
+ * and where the reservation wants it.
+ *
+ * It takes a reference on @backing. Nothing is allocated but page tables.
+ *
+ * Context: Any context. May sleep if @backing is somebody else's.
+ * Return: 0, or an error, and then nothing has changed, but that other devices may
+ * take part in the coherency protocol that did not before:
+ *
+ * * -EINVAL: the reservation is not from dma_iova_reserve(), or there is none and
+ *   @backing is not somebody else's; the range is not a part of it, or of the
+ *   backing; what should be whole IOMMU pages is not; @attrs contradict the
+ *   backing, or the device does: one that is mapped directly and coherent looks
+ *   into the caches, and that does not go with memory that is uncached; the
+ *   reservation is one-to-one, and the memory is not contiguous, or not where it
+ *   should be.
+ * * -EBUSY: @binding is bound; something is bound there; the backing is being
+ *   handed over by somebody else at this moment; a device would have to take part
+ *   in the coherency protocol now, and the backing is not the CPU's.
+ * * -EIO: the reservation is one-to-one, and @dev cannot reach the memory.
+ * * -EOPNOTSUPP: @dev has no reservations; @backing is somebody else's, and there
+ *   is a reservation, or @attrs, or it is not contiguous for @dev.
+ * * -ENOMEM: no memory for a page table.
+ * * What else the IOMMU driver returns.
+ */
+int dma_iova_bind(struct device *dev, struct dma_iova_state *state,
+		struct dma_binding *binding, size_t offset,
+		struct dma_backing *backing, size_t boff, size_t len,
+		enum dma_data_direction dir, unsigned long attrs)
+{
+	int ret;
+
+	if (likely(state))
+		ret = iova_bind(dev, state, binding, offset, backing, boff, len,
+				dir, attrs);
+	else if (backing->ops)
+		ret = foreign_bind(dev, binding, backing, boff, len, dir,
+				   attrs);
+	else
+		ret = -EINVAL;
+	trace_dma_iova_bind(dev, binding, backing, boff, len, dir, attrs, ret);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(dma_iova_bind);
+
+static void unbind_without_state(struct dma_binding *binding)
+{
+	struct dma_backing *backing = binding->mapper.backing;
+
+	trace_dma_iova_unbind(binding);
+	if (backing->ops) {
+		foreign_unbind(binding);
+		return;
+	}
+	scoped_guard(spinlock_irqsave, &backing->lock) {
+		dma_backing_note_writes(backing, &binding->mapper);
+		binding_del(backing, binding);
+	}
+	dma_backing_put_atomic(backing);
+}
+
+/**
+ * dma_iova_unbind - Undo dma_iova_bind()
+ * @binding: the binding
+ *
+ * The device cannot use it any more when this returns. It drops the reference on
+ * the backing; if that was the last, the memory is freed, later.
+ *
+ * What the device has written is there to be read after
+ * dma_backing_begin_cpu_access(), as always.
+ *
+ * Context: Any context. May sleep if the backing is somebody else's.
+ */
+void dma_iova_unbind(struct dma_binding *binding)
+{
+	struct dma_mapper *mapper = &binding->mapper;
+	struct dma_backing *backing = mapper->backing;
+	size_t offset;
+	bool live;
+
+	if (WARN_ON_ONCE(!backing))
+		return;
+
+	if (unlikely(!binding->state)) {
+		unbind_without_state(binding);
+		return;
+	}
+
+	/* From here on nobody else changes its entries, see backing_share.c */
+	scoped_guard(spinlock_irqsave, &backing->lock) {
+		live = mapper->live;
+		mapper->live = false;
+	}
+
+	offset = binding->addr - dma_iova_addr(binding->state);
+	debug_dma_iova_unlink(binding->dev, binding->state, offset, mapper->len,
+			      mapper->dir, binding->attrs);
+	trace_dma_iova_unbind(binding);
+	if (!binding->domain)
+		direct_iova_unbind(binding->dev, binding->state, offset,
+				   mapper->len, mapper->dir, binding->attrs);
+	else if (live)
+		iommu_dma_unbind_range(binding->domain, binding->addr,
+				       mapper->len);
+
+	scoped_guard(spinlock_irqsave, &backing->lock) {
+		dma_backing_note_writes(backing, mapper);
+		binding_del(backing, binding);
+	}
+	dma_backing_put_atomic(backing);
+}
+EXPORT_SYMBOL_GPL(dma_iova_unbind);
+
+/**
+ * dma_binding_addr - The device address of what is bound
+ * @binding: the binding
+ *
+ * Context: Any context.
+ * Return: the address of its start, or DMA_MAPPING_ERROR if nothing is bound, or by
+ * dma_backing_sgt_map() and in several places
+ */
+dma_addr_t dma_binding_addr(const struct dma_binding *binding)
+{
+	return binding->mapper.backing ? binding->addr : DMA_MAPPING_ERROR;
+}
+EXPORT_SYMBOL_GPL(dma_binding_addr);
+
+static bool binding_is_for(const struct dma_mapper *mapper, struct device *dev)
+{
+	const struct dma_binding *binding = dma_mapper_binding(mapper);
+
+	/* What is in several places has no address */
+	if (!mapper->live || binding->addr == DMA_MAPPING_ERROR)
+		return false;
+	return binding->dev == dev ||
+	       (binding->domain && binding->domain == binding_domain(dev));
+}
+
+/**
+ * dma_backing_translate - The same byte, as another device sees it
+ * @backing: the backing
+ * @from: a device that it is bound for
+ * @addr: an address that @from uses
+ * @to: another device that it is bound for
+ *
+ * Context: Any context.
+ * Return: the address for @to; DMA_MAPPING_ERROR if @addr is not the backing's, or
+ * that part of it is not bound for @to
+ */
+dma_addr_t dma_backing_translate(struct dma_backing *backing,
+		struct device *from, dma_addr_t addr, struct device *to)
+{
+	const struct dma_binding *binding;
+	struct dma_mapper *mapper;
+	size_t offset = SIZE_MAX;
+
+	guard(spinlock_irqsave)(&backing->lock);
+	list_for_each_entry(mapper, &backing->devices, list) {
+		binding = dma_mapper_binding(mapper);
+		if (binding_is_for(mapper, from) && addr >= binding->addr &&
+		    addr <= binding_last(binding)) {
+			offset = mapper->offset + (addr - binding->addr);
+			break;
+		}
+	}
+	list_for_each_entry(mapper, &backing->devices, list) {
+		binding = dma_mapper_binding(mapper);
+		if (binding_is_for(mapper, to) && offset >= mapper->offset &&
+		    offset - mapper->offset < mapper->len)
+			return binding->addr + (offset - mapper->offset);
+	}
+	return DMA_MAPPING_ERROR;
+}
+EXPORT_SYMBOL_GPL(dma_backing_translate);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * For those who make backings of memory that somebody else maps. No driver needs
+ * this. See kernel/dma/backing_foreign.c.
+ */
+#ifndef _LINUX_DMA_BACKING_OPS_H
+#define _LINUX_DMA_BACKING_OPS_H
+
+#include <linux/dma-backing.h>
+
+/**
+ * struct dma_backing_ops - how somebody else maps memory
+ * @bind: map it for a device. The binding has the device, the part, the direction
+ *	and the attributes; this sets its addr, and its foreign for itself
+ * @unbind: undo that
+ * @vmap: map all of it for the kernel, or return an ERR_PTR
+ * @vunmap: undo that
+ * @mmap: map it for a process; the part is inside, and shared if it can be written
+ * @begin_cpu_access: as dma_backing_begin_cpu_access()
+ * @end_cpu_access: as dma_backing_end_cpu_access()
+ *
+ * All of them are there, may sleep, and get what the backing was made with.
+ */
+struct dma_backing_ops {
+	int (*bind)(void *priv, struct dma_binding *binding);
+	void (*unbind)(void *priv, struct dma_binding *binding);
+	void *(*vmap)(void *priv);
+	void (*vunmap)(void *priv);
+	int (*mmap)(void *priv, struct vm_area_struct *vma);
+	int (*begin_cpu_access)(void *priv, enum dma_data_direction dir);
+	int (*end_cpu_access)(void *priv, enum dma_data_direction dir);
+};
+
+struct dma_backing *dma_backing_foreign(const struct dma_backing_ops *ops,
+		size_t size, void (*release)(void *priv), void *priv);
+bool dma_backing_is_foreign(const struct dma_backing *backing);
+
+#endif /* _LINUX_DMA_BACKING_OPS_H */
