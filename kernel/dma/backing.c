@@ -149,6 +149,8 @@ EXPORT_SYMBOL_GPL(dma_backing_size);
  * dma_backing_policy - How the CPU may map a backing
  * @backing: the backing
  *
+ * It is not known for memory that somebody else maps, see dma_backing_is_foreign().
+ *
  * Context: Any context.
  * Return: the policy
  */

@@ -120,8 +120,9 @@ static void *backing_vmap(struct dma_backing *backing)
  * * -EBUSY: the architecture allows no further CPU mapping; a device that is bound
  *   has to take part in the coherency protocol with it, and the backing is not
  *   the CPU's.
- * * -EOPNOTSUPP: it is no memory; or the CPU's caches would show several mappings
- *   in different states.
+ * * -EOPNOTSUPP: it is no memory; the CPU's caches would show several mappings in
+ *   different states; or it is somebody else's, who cannot map it, or @attrs are
+ *   not 0.
  * * -ENOMEM: no address space, or no memory for the page tables.
  */
 void *dma_backing_vmap(struct dma_backing *backing, unsigned long attrs)
@@ -284,6 +285,7 @@ static int user_map_range(struct dma_backing *backing,
  * * -EINVAL: the policy of the backing is another one, or @vma has been given a
  *   protection for another one; it is private, and can be made writable.
  * * -EBUSY, -EOPNOTSUPP: as for dma_backing_vmap().
+ * * What the one returns who maps it, if it is somebody else's.
  * * -ENOMEM: no memory for the record or for page tables.
  */
 int dma_backing_mmap(struct dma_backing *backing, struct vm_area_struct *vma,

@@ -116,6 +116,9 @@ void foreign_unbind(struct dma_binding *binding)
 	struct dma_backing *backing = binding->mapper.backing;
 
 	might_sleep();
+	/* The address is nobody's from here on */
+	scoped_guard(spinlock_irqsave, &backing->lock)
+		binding->mapper.live = false;
 	backing->ops->unbind(backing->release_priv, binding);
 	scoped_guard(spinlock_irqsave, &backing->lock)
 		dma_backing_del_mapper(backing, &binding->mapper);

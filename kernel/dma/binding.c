@@ -43,12 +43,17 @@ static_assert(sizeof(struct dma_binding) <= 128);
 				 DMA_ATTR_WEAK_ORDERING)
 
 /* What translates for a device, NULL if nothing does. */
+#ifdef CONFIG_IOMMU_DMA
 static struct iommu_domain *binding_domain(struct device *dev)
 {
-	if (!IS_ENABLED(CONFIG_IOMMU_DMA) || !use_dma_iommu(dev))
-		return NULL;
-	return iommu_get_dma_domain(dev);
+	return use_dma_iommu(dev) ? iommu_get_dma_domain(dev) : NULL;
 }
+#else
+static struct iommu_domain *binding_domain(struct device *dev)
+{
+	return NULL;
+}
+#endif
 
 static dma_addr_t binding_last(const struct dma_binding *binding)
 {
