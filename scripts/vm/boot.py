@@ -15,7 +15,7 @@ from . import trace as qemu_trace
 from . import verdict
 from .kernel import BUILD
 from .machine import STOPPING, Machine, MachineError, new_token
-from .plan import EDUS, FUNCTIONS, SLOTS, Plan
+from .plan import DIRECT, EDUS, FUNCTIONS, SLOTS, Plan
 
 # Held by a machine that keeps the processors busy.
 BUSY = threading.Lock()
@@ -88,7 +88,7 @@ def _describe(result, plan, trace):
         row.update(trace.facts(bdf))
         if device in EDUS and row["dma"] == "none":
             continue            # no test used it
-        want = "mixed" if device in plan.mixed else usual
+        want = "mixed" if device in plan.mixed else "direct" if device in DIRECT else usual
         yield device, "" if row["dma"] == want else f"{row['dma']} instead of {want}"
 
 

@@ -17,7 +17,7 @@ import time
 
 from . import pattern, trace
 from .arch import ARM, arch_of
-from .plan import EDUS, FUNCTIONS, SLOTS
+from .plan import DIRECT, EDUS, FUNCTIONS, SLOTS
 
 QEMU_MIN = (7, 2)
 DIO_BLOCKS = 32768              # 16 MiB
@@ -215,7 +215,7 @@ class Machine:
         for device in self.plan.devices:
             if device in EDUS:
                 # Memory lies beyond the 28 bits the device has.
-                wide = "" if self.plan.translated and device not in self.plan.mixed else ",dma_mask=0xffffffff"
+                wide = "" if self.plan.translated and device not in (*self.plan.mixed, *DIRECT) else ",dma_mask=0xffffffff"
                 multi = ",multifunction=on" if device == "pair0" else ""
                 slot = f"{SLOTS[device]:x}" + (f".{FUNCTIONS[device]}" if device in FUNCTIONS else "")
                 args += ["-device", f"edu,addr={slot}{multi}{wide}"]
@@ -227,7 +227,8 @@ class Machine:
 
     def device_tree(self):
         """QEMU's own tree (None), or the path of an edited one."""
-        if self.plan.dtb == "coherent":
+        holes = [SLOTS[d] << 3 for d in self.plan.devices if d in DIRECT and self.plan.iommu]
+        if self.plan.dtb == "coherent" and not holes:
             return None
         if not self.arch.device_tree:
             raise MachineError(f"plan {self.plan.name}: {self.arch.name} has no device tree to edit")
@@ -235,10 +236,25 @@ class Machine:
         dtb.unlink(missing_ok=True)
         _run("dump the device tree", self.qemu,
              "-M", f"{self._machine_type()},dumpdtb={dtb}", *self.hardware())
-        for edit in DTB_EDITS[self.plan.dtb]:
+        edits = list(DTB_EDITS.get(self.plan.dtb, ()))
+        if holes:
+            edits.append(self._iommu_map(dtb, holes))
+        for edit in edits:
             _run("edit the device tree", tool("fdtput", "device-tree-compiler"),
                  *[str(dtb) if word == "DTB" else word for word in edit.split()])
         return dtb
+
+    def _iommu_map(self, dtb, holes):
+        """The edit that takes requester ids out of what the IOMMU of a PCI host translates."""
+        if self.arch is not ARM:
+            raise MachineError(f"plan {self.plan.name}: only behind virtio-iommu can a device be left out")
+        cells = _run("read the device tree", tool("fdtget", "device-tree-compiler"),
+                     "-t", "x", str(dtb), PCI_NODE, "iommu-map").split()
+        phandle, iommu = cells[1], int(cells[4], 16)      # two entries, around the IOMMU itself
+        starts = [0, *(n + 1 for n in sorted([iommu - 1, *holes]))]
+        ends = [*(n - 1 for n in starts[1:]), 0x10000]
+        cells = " ".join(f"{a:x} {phandle} {a:x} {b - a:x}" for a, b in zip(starts, ends) if b > a)
+        return f"-t x DTB {PCI_NODE} iommu-map {cells}"
 
     def command(self, token, dtb):
         events = self.work / "trace.events"

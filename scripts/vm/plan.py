@@ -37,13 +37,15 @@ BOOTS = TOP / "scripts" / "boots"
 REGRESS = TOP / "test-modules" / "regress.list"
 
 DEVICES = ("nvme-raw", "edu", "nvme-fs", "vblk", "vnet", "e1000e", "peer",
-           "edu2", "pair0", "pair1")
+           "edu2", "pair0", "pair1", "edu-direct")
 # Slot 1 is the IOMMU's. "peer" is a virtio-mmio card: never translated.
 SLOTS = {"nvme-raw": 2, "edu": 3, "nvme-fs": 4, "vblk": 5, "vnet": 6, "e1000e": 7,
-         "edu2": 8, "pair0": 9, "pair1": 9}
+         "edu2": 8, "pair0": 9, "pair1": 9, "edu-direct": 10}
 # "pair0" and "pair1" are functions of one device: in one IOMMU group.
 FUNCTIONS = {"pair1": 1}
-EDUS = ("edu", "edu2", "pair0", "pair1")
+EDUS = ("edu", "edu2", "pair0", "pair1", "edu-direct")
+# The device tree leaves it out of what the IOMMU translates.
+DIRECT = ("edu-direct",)
 
 DEFAULTS = {
     "about": "", "devices": "", "docs": "", "iommu": "yes", "type": "", "dtb": "coherent",
