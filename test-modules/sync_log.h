@@ -124,13 +124,26 @@ static struct kprobe sl_probes[] = {
 
 static bool sl_ready;
 
+/* The first instruction may be one that cannot be probed; the next one can. */
+static inline int sl_register(struct kprobe *kp)
+{
+	int ret = register_kprobe(kp);
+
+	if (ret != -EINVAL)
+		return ret;
+	kp->addr = NULL;
+	kp->flags = 0;
+	kp->offset = 4;
+	return register_kprobe(kp);
+}
+
 static inline int sl_init(void)
 {
 	unsigned int i;
 	int ret;
 
 	for (i = 0; i < ARRAY_SIZE(sl_probes); i++) {
-		ret = register_kprobe(&sl_probes[i]);
+		ret = sl_register(&sl_probes[i]);
 		if (!ret)
 			continue;
 		pr_err("no probe on %s: %d\n", sl_probes[i].symbol_name, ret);
