@@ -359,6 +359,17 @@ static inline void bk_expect_bound(struct kunit *test, struct fake_dev *fake,
 	KUNIT_EXPECT_EQ_MSG(test, bad, 0, "pages that are elsewhere");
 }
 
+/* How the device maps it, and whether it snoops the caches then. */
+static inline int bk_prot(struct fake_dev *fake, const struct dma_binding *binding)
+{
+	return fake_dev_prot(fake, dma_binding_addr(binding)) & ~IOMMU_NOEXEC;
+}
+
+static inline bool bk_snoops(struct fake_dev *fake, const struct dma_binding *binding)
+{
+	return bk_prot(fake, binding) & IOMMU_CACHE;
+}
+
 /* -- Mappers -- */
 
 struct bk_mappers {

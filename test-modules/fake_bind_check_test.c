@@ -117,6 +117,61 @@ static void r002_5_mistakes_are_told(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&fake->iommu->unmaps), 0);
 }
 
+/* What dma_iova_try_alloc() gave out goes back into caches by its size. */
+static void r002_5_another_kind_of_reservation(struct kunit *test)
+{
+	struct fake_dev *fake = bk_dev(test, 0, true);
+	struct dma_backing *b = bk_wrap(test, N, NULL);
+	struct dma_binding *binding = bk_binding(test);
+	struct dma_iova_state state = {};
+	int ret = 0;
+
+	RV_WARNS(test, ret = bk_bind(fake, &state, binding, 0, b, 0, P));
+	KUNIT_EXPECT_EQ(test, ret, -EINVAL);
+	KUNIT_ASSERT_TRUE(test, dma_iova_try_alloc(fake_device(fake), &state,
+						   bk_phys(b, 0), N * P));
+	RV_WARNS(test, ret = bk_bind(fake, &state, binding, 0, b, 0, P));
+	KUNIT_EXPECT_EQ(test, ret, -EINVAL);
+	dma_iova_free(fake_device(fake), &state);
+	KUNIT_EXPECT_EQ(test, bk_mapper_count(b), 0);
+}
+
+/* Nobody gets addresses behind which there is memory. */
+static void r000_4_reservation_is_in_use(struct kunit *test)
+{
+	struct fake_dev *const fake[] = {
+		bk_dev(test, 0, true), bk_direct(test, false),
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(fake); i++) {
+		struct device *dev = fake_device(fake[i]);
+		struct dma_iova_state *s = bk_reserve(test, fake[i], N * P);
+		struct dma_iova_state *t = bk_reserve(test, fake[i], N * P);
+		struct dma_backing *b = bk_wrap(test, N, NULL);
+		struct dma_binding *binding = bk_binding(test);
+
+		/* The last page of it. */
+		KUNIT_EXPECT_EQ(test, 0, bk_bind(fake[i], s, binding,
+						 (N - 1) * P, b, 0, P));
+		RV_WARNS(test, dma_iova_free(dev, s));
+		KUNIT_EXPECT_TRUE(test, dma_use_iova(s));
+		KUNIT_EXPECT_EQ(test, dma_binding_addr(binding),
+				dma_iova_addr(s) + (N - 1) * P);
+		bk_expect_bound(test, fake[i], dma_binding_addr(binding), b, 0,
+				P);
+		if (fake[i]->iommu)
+			rv_refused(test, dev,
+				   &(struct dma_iova_request){ P, 0,
+					dma_iova_addr(s), dma_iova_addr(s) + P - 1 },
+				   -ENOSPC, "in use");
+		/* Nothing is bound in the other one. */
+		bk_unreserve(fake[i], t);
+		dma_iova_unbind(binding);
+		bk_unreserve(fake[i], s);
+	}
+}
+
 static void r002_5_bound_already(struct kunit *test)
 {
 	struct fake_dev *fake = bk_dev(test, 0, true);
@@ -452,6 +507,8 @@ static struct kunit_case fake_bind_check_cases[] = {
 #ifdef HAVE_DMA_BACKING
 	KUNIT_CASE(r002_5_bad_ranges),
 	KUNIT_CASE(r002_5_mistakes_are_told),
+	KUNIT_CASE(r002_5_another_kind_of_reservation),
+	KUNIT_CASE(r000_4_reservation_is_in_use),
 	KUNIT_CASE(r002_5_bound_already),
 	KUNIT_CASE(r002_5_over_another_binding),
 	KUNIT_CASE(r000_1_one_to_one),

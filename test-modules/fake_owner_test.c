@@ -1,43 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Whose turn it is with a backing, and what that costs: the cache maintenance of
- * each page is counted by probes (sync_log.h) and compared with what two sides that
- * take turns need, in cases that are written down and in thousands that are not.
- * QEMU's TCG has no caches: it is the log that proves something, data would not.
- * Devices are fake_iommu.h's.
+ * each page is counted by probes (sync_log.h). QEMU's TCG has no caches: it is the
+ * log that proves something, data would not. Devices are fake_iommu.h's.
  */
 
-#include <linux/prandom.h>
-
-#include "fake_backing.h"
-#include "sync_log.h"
+#include "fake_owner.h"
 
 #ifdef HAVE_DMA_BACKING
 
 #define N	5
-
-static void watch(struct kunit *test, struct dma_backing *b)
-{
-	unsigned long pfn[SL_PAGES];
-	size_t off;
-
-	sl_need(test);
-	KUNIT_ASSERT_LE(test, dma_backing_size(b), SL_PAGES * P);
-	for (off = 0; off < dma_backing_size(b); off += P)
-		pfn[off / P] = PHYS_PFN(bk_phys(b, off));
-	sl_begin(pfn, dma_backing_size(b) / P);
-}
-
-/* So often since the last time. */
-#define EXPECT_SYNC(test, clean, invalidate) do {			\
-	KUNIT_EXPECT_TRUE_MSG(test, sl_is(clean, invalidate),		\
-			      "%u cleaned, %u invalidated, %u in all",	\
-			      sl.count[0][SL_CLEAN],			\
-			      sl.count[0][SL_INVALIDATE], sl_sum());	\
-	sl_zero();							\
-} while (0)
-
-/* -- What was written down -- */
 
 /* The probes see what they are for. */
 static void r004_8_probes_see_it(struct kunit *test)
@@ -397,268 +369,6 @@ static void r001_4_cpu_looks_at_each_frame(struct kunit *test)
 	}
 }
 
-/* -- What nobody wrote down -- */
-
-#define O_DEVICES	6
-#define O_BINDINGS	8
-#define O_STEPS		4000
-
-/**
- * struct o_binding - a binding as it should be
- * @b: as the kernel has it
- * @fake: its device
- * @s: its reservation
- * @bound: whether it is
- * @coherent: the device snoops
- * @writes: and writes
- */
-struct o_binding {
-	struct dma_binding *b;
-	struct fake_dev *fake;
-	struct dma_iova_state *s;
-	bool bound;
-	bool coherent;
-	bool writes;
-};
-
-/**
- * struct owner - two sides that take turns, and nothing else
- * @bind: the bindings
- * @backing: the backing
- * @rnd: what comes next
- * @cpus: it is the turn of the side with the CPUs
- * @cpu_wrote: that side may have written since the caches were cleaned
- * @device_wrote: the other side may have since they were invalidated
- * @open: CPU accesses
- * @writing: one of them was for writing
- * @clean: what is expected in this step
- * @invalidate: likewise
- * @did: how often something was expected, and how often nothing
- */
-struct owner {
-	struct o_binding bind[O_BINDINGS];
-	struct dma_backing *backing;
-	struct rnd_state rnd;
-	bool cpus;
-	bool cpu_wrote;
-	bool device_wrote;
-	unsigned int open;
-	bool writing;
-	unsigned int clean;
-	unsigned int invalidate;
-	unsigned int did[3];
-};
-
-static unsigned int o_rnd(struct owner *o, unsigned int n)
-{
-	return prandom_u32_state(&o->rnd) % n;
-}
-
-/* Who has its turn may write all the time, until it is over. */
-static void o_write(struct owner *o)
-{
-	unsigned int i;
-
-	for (i = 0; i < O_BINDINGS; i++) {
-		struct o_binding *b = &o->bind[i];
-
-		if (!b->bound || !b->writes || b->coherent != o->cpus)
-			continue;
-		if (b->coherent)
-			o->cpu_wrote = true;
-		else
-			o->device_wrote = true;
-	}
-	if (o->open && o->writing)
-		o->cpu_wrote = true;
-}
-
-static void o_turn(struct owner *o, bool cpus)
-{
-	if (o->cpus == cpus)
-		return;
-	if (cpus && o->device_wrote) {
-		o->invalidate++;
-		o->device_wrote = false;
-	}
-	if (!cpus && o->cpu_wrote) {
-		o->clean++;
-		o->cpu_wrote = false;
-	}
-	o->cpus = cpus;
-}
-
-/* -EBUSY and the like are for the model to know; 0 if the kernel says the same. */
-static int o_bind(struct owner *o, struct o_binding *b)
-{
-	static const enum dma_data_direction dirs[] = {
-		DMA_BIDIRECTIONAL, DMA_TO_DEVICE, DMA_FROM_DEVICE,
-	};
-	enum dma_data_direction dir = dirs[o_rnd(o, 3)];
-	unsigned int first = o_rnd(o, N), pages = 1 + o_rnd(o, N - first);
-	bool fail = b->fake->iommu && !o_rnd(o, 6);
-	int ret;
-
-	if (fail)
-		b->fake->iommu->fail_map = 1;
-	ret = dma_iova_bind(fake_device(b->fake), b->s, b->b, first * P,
-			    o->backing, first * P, pages * P, dir, 0);
-	if (fail)
-		return ret == -ENOMEM ? 0 : -EINVAL;
-	if (ret)
-		return ret;
-	b->bound = true;
-	b->writes = dir != DMA_TO_DEVICE;
-	if (!o->open)
-		o_turn(o, b->coherent);
-	return 0;
-}
-
-static int o_begin(struct owner *o)
-{
-	static const enum dma_data_direction dirs[] = {
-		DMA_FROM_DEVICE, DMA_TO_DEVICE, DMA_BIDIRECTIONAL,
-	};
-	enum dma_data_direction dir = dirs[o_rnd(o, 3)];
-
-	if (o->open == 3)
-		return 0;
-	o_turn(o, true);
-	o->open++;
-	if (dir != DMA_FROM_DEVICE)
-		o->writing = true;
-	return dma_backing_begin_cpu_access(o->backing, dir);
-}
-
-static int o_finish(struct owner *o)
-{
-	unsigned int i;
-
-	if (!o->open)
-		return 0;
-	if (!--o->open) {
-		o->writing = false;
-		for (i = 0; i < O_BINDINGS; i++)
-			if (o->bind[i].bound && !o->bind[i].coherent)
-				o_turn(o, false);
-	}
-	return dma_backing_end_cpu_access(o->backing, DMA_BIDIRECTIONAL);
-}
-
-static int o_step(struct owner *o)
-{
-	struct o_binding *b = &o->bind[o_rnd(o, O_BINDINGS)];
-	int ret;
-
-	switch (o_rnd(o, 8)) {
-	case 0:
-	case 1:
-		return o_begin(o);
-	case 2:
-	case 3:
-	case 4:
-		return o_finish(o);
-	case 5:
-		if (!b->bound)
-			return 0;
-		ret = dma_backing_begin_device_access(b->b);
-		if (o->open)
-			return ret == -EBUSY ? 0 : -EINVAL;
-		o_turn(o, b->coherent);
-		return ret;
-	default:
-		if (!b->bound)
-			return o_bind(o, b);
-		dma_iova_unbind(b->b);
-		b->bound = false;
-		return 0;
-	}
-}
-
-/* A new backing, of each kind: what is it with the caches when it begins? */
-static void o_alloc(struct kunit *test, struct owner *o,
-		    struct fake_dev *const *fake, unsigned int kind)
-{
-	struct page *page;
-
-	if (kind == 2) {
-		page = dt_alloc_pages(test, GFP_HIGHUSER, 3);
-		o->backing = bk_keep(test, dma_backing_from_phys(
-				&(struct phys_vec){ page_to_phys(page), N * P },
-				1, 0, NULL, NULL));
-	} else {
-		o->backing = bk_alloc(test, fake_device(fake[kind]), N * P,
-				      DMA_BACKING_CACHED |
-				      DMA_ATTR_FORCE_CONTIGUOUS);
-	}
-	o->cpus = true;
-	/* For a device that is not coherent it is cleaned where it is zeroed. */
-	o->cpu_wrote = kind != 0;
-	o->device_wrote = false;
-}
-
-static void o_run(struct kunit *test, struct owner *o)
-{
-	unsigned int step;
-
-	for (step = 0; step < O_STEPS; step++) {
-		int ret;
-
-		o->clean = 0;
-		o->invalidate = 0;
-		o_write(o);
-		ret = o_step(o);
-		if (ret || !sl_is(o->clean, o->invalidate)) {
-			KUNIT_FAIL(test, "step %u: %d, cleaned %u, not %u, invalidated %u, not %u",
-				   step, ret, sl.count[0][SL_CLEAN], o->clean,
-				   sl.count[0][SL_INVALIDATE], o->invalidate);
-			return;
-		}
-		o->did[o->clean ? 0 : o->invalidate ? 1 : 2]++;
-		sl_zero();
-		cond_resched();
-	}
-	KUNIT_EXPECT_GT(test, o->did[0], O_STEPS / 50);
-	KUNIT_EXPECT_GT(test, o->did[1], O_STEPS / 50);
-	KUNIT_EXPECT_GT(test, o->did[2], O_STEPS / 50);
-}
-
-static void r004_8_against_a_model(struct kunit *test)
-{
-	struct fake_dev *const fake[O_DEVICES] = {
-		bk_dev(test, 0, false), bk_dev(test, 0, true),
-		bk_dev(test, 1, false), bk_dev(test, 1, true),
-		bk_direct(test, false), bk_direct(test, true),
-	};
-	struct owner *o = kunit_kzalloc(test, sizeof(*o), GFP_KERNEL);
-	unsigned int i, kind;
-
-	KUNIT_ASSERT_NOT_NULL(test, o);
-	sl_need(test);
-	for (i = 0; i < O_BINDINGS; i++) {
-		o->bind[i].fake = fake[i % O_DEVICES];
-		o->bind[i].coherent = i % O_DEVICES % 2;
-		o->bind[i].s = bk_reserve(test, o->bind[i].fake, N * P);
-		o->bind[i].b = bk_binding(test);
-	}
-	for (kind = 0; kind < 3; kind++) {
-		prandom_seed_state(&o->rnd, kind + 1);
-		memset(o->did, 0, sizeof(o->did));
-		o_alloc(test, o, fake, kind);
-		watch(test, o->backing);
-		o_run(test, o);
-		sl_end();
-		while (o->open)
-			o_finish(o);
-		for (i = 0; i < O_BINDINGS; i++)
-			if (o->bind[i].bound) {
-				dma_iova_unbind(o->bind[i].b);
-				o->bind[i].bound = false;
-			}
-		KUNIT_EXPECT_TRUE(test, bk_put(o->backing));
-	}
-}
-
 #endif /* HAVE_DMA_BACKING */
 
 static struct kunit_case fake_owner_cases[] = {
@@ -673,36 +383,17 @@ static struct kunit_case fake_owner_cases[] = {
 	KUNIT_CASE(r004_8_failed_bind),
 	KUNIT_CASE(r001_4_camera_codec_display),
 	KUNIT_CASE(r001_4_cpu_looks_at_each_frame),
-	KUNIT_CASE_SLOW(r004_8_against_a_model),
 #else
 	KUNIT_CASE(no_backings_here),
 #endif
 	{}
 };
 
-#ifdef HAVE_DMA_BACKING
-static int fake_owner_suite_init(struct kunit_suite *suite)
-{
-	return sl_init();
-}
-
-static void fake_owner_suite_exit(struct kunit_suite *suite)
-{
-	sl_exit();
-}
-
-static void owner_exit(struct kunit *test)
-{
-	sl_end();
-	bk_exit(test);
-}
-#endif
-
 static struct kunit_suite fake_owner_suite = {
 	.name = "fake_owner_test",
 #ifdef HAVE_DMA_BACKING
-	.suite_init = fake_owner_suite_init,
-	.suite_exit = fake_owner_suite_exit,
+	.suite_init = owner_suite_init,
+	.suite_exit = owner_suite_exit,
 	.init = bk_init,
 	.exit = owner_exit,
 #endif
