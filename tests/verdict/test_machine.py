@@ -255,6 +255,9 @@ TESTS = {
         ["virtio-iommu-pci", "edu,addr=3,dma_mask=0xffffffff"]),
     "edu_translated_at_times_is_wide": lambda: hardware_of(
         "CONFIG_ARM=y\n", "docs = x\ndevices = edu\nmixed = edu\n", ["dma_mask=0xffffffff"]),
+    "edu_beside_the_iommu_is_wide": lambda: hardware_of(
+        "CONFIG_ARM=y\n", "docs = x\ndevices = edu edu-direct\n",
+        ["edu,addr=3 ", "edu,addr=a,dma_mask=0xffffffff"]),
     "edu_translated_is_not_wide": lambda: hardware_of(
         "CONFIG_ARM=y\n", "docs = x\ndevices = edu\n", ["edu,addr=3"], ["dma_mask"]),
     "icount": lambda: hardware_of(
