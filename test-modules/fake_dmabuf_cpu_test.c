@@ -101,18 +101,17 @@ static int end(struct dma_buf *dmabuf, enum dma_data_direction dir)
 	return dma_buf_end_cpu_access(dmabuf, dir);
 }
 
-static struct fake_dev *no_snooping(struct kunit *test)
+static struct fake_dev *no_snooping(struct kunit *test, bool untranslated)
 {
-	struct fake_dev *fake = db_dev(test, false, false);
+	struct fake_dev *fake = db_dev(test, untranslated, false);
 
 	if (dev_is_dma_coherent(fake_device(fake)))
 		kunit_skip(test, "all devices are coherent here");
 	return fake;
 }
 
-static void r004_8_turns(struct kunit *test)
+static void take_turns(struct kunit *test, struct fake_dev *fake)
 {
-	struct fake_dev *fake = no_snooping(test);
 	struct dma_buf_attachment *a;
 	struct dma_backing *backing;
 	struct dma_buf *dmabuf;
@@ -133,10 +132,11 @@ static void r004_8_turns(struct kunit *test)
 		db_unmap(a, sgt);
 	}
 	expect_turns(test, backing, 1, 0, "device to device");
-	sgt = db_map(test, a, BOTH);
+	/* It wrote, and is gone. */
 	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_FROM_DEVICE));
 	expect_turns(test, backing, 1, 1, "the CPU reads");
 	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_FROM_DEVICE));
+	sgt = db_map(test, a, BOTH);
 	expect_turns(test, backing, 1, 1, "it has read");
 	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, BOTH));
 	expect_turns(test, backing, 1, 2, "the CPU writes");
@@ -149,10 +149,20 @@ static void r004_8_turns(struct kunit *test)
 	db_expect_freed(test, mem);
 }
 
+static void r004_8_turns(struct kunit *test)
+{
+	take_turns(test, no_snooping(test, false));
+}
+
+static void r004_8_turns_without_iommu(struct kunit *test)
+{
+	take_turns(test, no_snooping(test, true));
+}
+
 /* A process that never says that it is done, or never that it begins. */
 static void r004_8_turns_not_in_pairs(struct kunit *test)
 {
-	struct fake_dev *fake = no_snooping(test);
+	struct fake_dev *fake = no_snooping(test, false);
 	struct dma_buf_attachment *a;
 	struct dma_backing *backing;
 	struct dma_buf *dmabuf;
@@ -277,6 +287,7 @@ static struct kunit_case fake_dmabuf_cpu_cases[] = {
 	KUNIT_CASE(r004_4_kernel_mapping),
 	KUNIT_CASE(r004_4_user_mapping),
 	KUNIT_CASE(r004_8_turns),
+	KUNIT_CASE(r004_8_turns_without_iommu),
 	KUNIT_CASE(r004_8_turns_not_in_pairs),
 	KUNIT_CASE(r004_8_handed_over_elsewhere),
 	KUNIT_CASE(r004_4_fences_are_left_alone),
