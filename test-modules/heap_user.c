@@ -11,7 +11,9 @@
 #include <linux/dma-backing-ops.h>
 #include <linux/dma-buf-backing.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-map-ops.h>
 #include <linux/fs.h>
+#include <linux/iommu-dma.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -203,6 +205,18 @@ static int copy_locked(struct user_buf *b, const struct heap_user_copy *c)
 	return ret;
 }
 
+static int snoops(void)
+{
+	struct edu *edu = edu_get(0);
+	int ret;
+
+	if (IS_ERR(edu))
+		return PTR_ERR(edu);
+	ret = !use_dma_iommu(edu_dev(edu)) && dev_is_dma_coherent(edu_dev(edu));
+	edu_put(edu);
+	return ret;
+}
+
 static long user_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct user_buf *b = file->private_data;
@@ -222,6 +236,9 @@ static long user_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		break;
 	case HEAP_USER_DEVICES:
 		ret = edu_count();
+		break;
+	case HEAP_USER_SNOOPS:
+		ret = snoops();
 		break;
 	default:
 		ret = -ENOTTY;

@@ -31,6 +31,7 @@ static const char *const heaps[] = {
 
 #define HEAPS	(sizeof(heaps) / sizeof(*heaps))
 #define SYSTEM	(HEAPS - 1)
+#define CACHED	0
 
 static bool present(unsigned int heap)
 {
@@ -112,10 +113,25 @@ static int import(int fd, unsigned int way, unsigned int device)
 	return -1;
 }
 
-static unsigned int devices(void)
+/*
+ * What the kernel's own heap gives out is in pieces, or by chance it is not, and a
+ * device without an IOMMU gets pieces only if it asks for a list.
+ */
+static int import_of(unsigned int heap, int fd, unsigned int way,
+		     unsigned int device)
+{
+	int drv = import(fd, way, device);
+
+	if (drv >= 0 || heap != SYSTEM || way != HEAP_USER_BIND ||
+	    errno != EOPNOTSUPP)
+		return drv;
+	return import(fd, HEAP_USER_ATTACH, device);
+}
+
+static unsigned int ask(unsigned int cmd)
 {
 	int drv = open("/dev/heap_user", O_RDWR | O_CLOEXEC);
-	int n = ioctl(drv, HEAP_USER_DEVICES);
+	int n = ioctl(drv, cmd);
 
 	close(drv);
 	return n > 0 ? n : 0;
@@ -198,7 +214,7 @@ static bool there_and_back_by(unsigned int heap, unsigned int way,
 		return false;
 	whole = map(fd, 0, PAGES);
 	part = map(fd, 4, 2);
-	drv = import(fd, way, device);
+	drv = import_of(heap, fd, way, device);
 	if (!whole || !part || drv < 0)
 		return false;
 	ok = fill(fd, whole, PAGE - 500, 1) &&
@@ -219,28 +235,14 @@ static bool attached(unsigned int heap)
 	return there_and_back_by(heap, HEAP_USER_ATTACH, 0);
 }
 
-/*
- * What the kernel's own heap gives out is in pieces, and a device without an IOMMU
- * gets it as pieces only if it asks for a list.
- */
-static bool can_bind(unsigned int heap)
-{
-	int fd = alloc(heap, SIZE), drv = import(fd, HEAP_USER_BIND, 0);
-	bool refused = drv < 0 && errno == EOPNOTSUPP && heap == SYSTEM;
-
-	if (drv >= 0)
-		close(drv);
-	close(fd);
-	return !refused;
-}
-
 static bool bound(unsigned int heap)
 {
 	int fd, drv;
 	bool ok;
 
-	if (can_bind(heap))
-		return there_and_back_by(heap, HEAP_USER_BIND, 0);
+	if (!there_and_back_by(heap, HEAP_USER_BIND, 0))
+		return false;
+	/* One page is contiguous, whoever has it. */
 	fd = alloc(heap, PAGE);
 	drv = import(fd, HEAP_USER_BIND, 0);
 	ok = drv >= 0 && copy(drv, 0, PAGE - LEN);
@@ -253,14 +255,13 @@ static bool bound(unsigned int heap)
 /* One device writes what another has left, in turn, in either way. */
 static bool several_mappers(unsigned int heap)
 {
-	unsigned int ways = can_bind(heap) ? HEAP_USER_WAYS : HEAP_USER_BIND;
-	unsigned int i, n = devices(), seed = 7, at = 0;
+	unsigned int i, n = ask(HEAP_USER_DEVICES), seed = 7, at = 0;
 	int fd = alloc(heap, SIZE), drv[4] = { -1, -1, -1, -1 };
 	unsigned char *p = fd < 0 ? NULL : map(fd, 0, PAGES);
 	bool ok = p && n;
 
 	for (i = 0; ok && i < 4; i++) {
-		drv[i] = import(fd, i % ways, i / 2 % n);
+		drv[i] = import_of(heap, fd, i % HEAP_USER_WAYS, i / 2 % n);
 		ok = drv[i] >= 0;
 	}
 	ok = ok && fill(fd, p, at, seed);
@@ -348,7 +349,7 @@ static bool closed_in_order(unsigned int heap, const char *order)
 
 	if (!p)
 		return false;
-	drv = import(fd, can_bind(heap) ? HEAP_USER_BIND : HEAP_USER_ATTACH, 0);
+	drv = import_of(heap, fd, HEAP_USER_BIND, 0);
 	if (drv < 0)
 		return false;
 	ok = fill(fd, p, 0, 8);
@@ -397,12 +398,12 @@ static bool closed_in_any_order(unsigned int heap)
 	return ok;
 }
 
-/* In total more than the machine has: each time all of it comes back. */
+/* In total more than a machine of 1 GiB has: each time all of it comes back. */
 static bool all_of_it_comes_back(unsigned int heap)
 {
 	unsigned int i;
 
-	for (i = 0; i < 30; i++) {
+	for (i = 0; i < 24; i++) {
 		int fd = alloc(heap, LARGE);
 		unsigned char *p;
 		int drv = -1;
@@ -425,6 +426,35 @@ static bool all_of_it_comes_back(unsigned int heap)
 			close(fd);
 	}
 	return true;
+}
+
+/*
+ * A device that is mapped directly and looks into the caches must not have memory
+ * that is not cached. Every other device gets what there is.
+ */
+static bool conflict(unsigned int heap)
+{
+	return ask(HEAP_USER_SNOOPS) && heap != SYSTEM && heap != CACHED;
+}
+
+static bool attributes_agree(unsigned int heap)
+{
+	unsigned int way;
+	bool ok = true;
+
+	for (way = 0; way < HEAP_USER_WAYS; way++) {
+		int fd = alloc(heap, SIZE);
+		int drv = import_of(heap, fd, way, 0);
+
+		if (conflict(heap))
+			ok &= drv < 0 && errno == EINVAL;
+		else
+			ok &= drv >= 0;
+		if (drv >= 0)
+			close(drv);
+		close(fd);
+	}
+	return ok;
 }
 
 static bool refused(unsigned int heap)
@@ -469,30 +499,64 @@ static bool sizes(unsigned int heap)
 	return true;
 }
 
+/* Kilobytes, or 0 if it does not say. */
+static inline unsigned long meminfo(const char *name)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	unsigned long kb = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, strlen(name)))
+			kb = strtoul(line + strlen(name), NULL, 10);
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+/* What is missing is missing for a reason. */
+static bool heaps_of_the_machine(void)
+{
+	bool uncached = false, ok = present(CACHED) && present(SYSTEM);
+	unsigned int h;
+
+#if defined(__aarch64__)
+	uncached = true;
+#elif defined(__arm__)
+	uncached = meminfo("HighTotal:") || meminfo("CmaTotal:");
+#endif
+	for (h = CACHED + 1; h < SYSTEM; h++)
+		ok &= present(h) == uncached;
+	return ok;
+}
+
 int main(void)
 {
 	static const struct {
 		const char *name;
 		bool (*run)(unsigned int heap);
 		const char *not_system;
+		bool device;
 	} cases[] = {
-		{ "r004_4_new_memory", new_memory, NULL },
-		{ "r003_5_sizes", sizes, NULL },
-		{ "r004_4_attached", attached, NULL },
-		{ "r001_4_bound", bound, NULL },
+		{ "r004_4_new_memory", new_memory, NULL, false },
+		{ "r003_5_sizes", sizes, NULL, false },
+		{ "r004_4_attached", attached, NULL, true },
+		{ "r001_4_bound", bound, NULL, true },
 		{ "r004_8_several_mappers", several_mappers, 
-		  "DMA debugging finds several mappers of such memory wrong" },
-		{ "r004_8_forked", forked, NULL },
-		{ "r004_8_killed", killed, NULL },
-		{ "r000_4_closed_in_any_order", closed_in_any_order, NULL },
+		  "DMA debugging finds several mappers of such memory wrong", true },
+		{ "r004_8_forked", forked, NULL, true },
+		{ "r004_8_killed", killed, NULL, true },
+		{ "r000_4_closed_in_any_order", closed_in_any_order, NULL, true },
 		{ "r000_4_all_of_it_comes_back", all_of_it_comes_back, 
-		  "it is not what is tested here" },
-		{ "r000_2_refused", refused, NULL },
+		  "it is not what is tested here", true },
+		{ "r000_2_attributes_agree", attributes_agree, NULL, false },
+		{ "r000_2_refused", refused, NULL, false },
 	};
 	unsigned int c, h, n = sizeof(cases) / sizeof(*cases);
 	char name[100];
 
-	ktap_begin("heap_user", n * HEAPS);
+	ktap_begin("heap_user", n * HEAPS + 1);
+	ktap_case(heaps_of_the_machine(), "r000_3_heaps_of_the_machine");
 	for (c = 0; c < n; c++) {
 		for (h = 0; h < HEAPS; h++) {
 			snprintf(name, sizeof(name), "%s_%s", cases[c].name,
@@ -501,6 +565,8 @@ int main(void)
 				ktap_skip(name, "this machine has no such heap");
 			else if (h == SYSTEM && cases[c].not_system)
 				ktap_skip(name, cases[c].not_system);
+			else if (cases[c].device && conflict(h))
+				ktap_skip(name, "the device looks into the caches");
 			else
 				ktap_case(cases[c].run(h), name);
 		}

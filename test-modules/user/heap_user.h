@@ -33,5 +33,7 @@ struct heap_user_copy {
 #define HEAP_USER_COPY		_IOW('h', 2, struct heap_user_copy)
 /* How many devices there are. */
 #define HEAP_USER_DEVICES	_IO('h', 3)
+/* Whether the first is mapped directly, and looks into the caches. */
+#define HEAP_USER_SNOOPS	_IO('h', 4)
 
 #endif
