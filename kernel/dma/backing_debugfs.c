@@ -64,6 +64,7 @@ static const char * const origin_name[] = {
 	[DMA_BACKING_CONTIGUOUS]	= "contiguous",
 	[DMA_BACKING_WRAPPED]		= "wrapped",
 	[DMA_BACKING_MMIO]		= "mmio",
+	[DMA_BACKING_FOREIGN]		= "foreign",
 };
 
 static const char * const kind_name[] = {
@@ -164,6 +165,9 @@ static int reservations_show(struct seq_file *m, void *unused)
 	struct dma_backing *backing;
 
 	while ((space = dma_space_next(space))) {
+		/* Nothing is reserved in a one-to-one space as such */
+		if (!dma_space_domain(space))
+			continue;
 		walk.space = dma_space_id(space);
 		iommu_dma_for_each_reservation(dma_space_domain(space),
 					       show_reserved_range, &walk);

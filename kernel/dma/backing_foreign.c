@@ -54,6 +54,7 @@ struct dma_backing *dma_backing_foreign(const struct dma_backing_ops *ops,
 	backing->ops = ops;
 	backing->release = release;
 	backing->release_priv = priv;
+	dma_backing_list(backing);
 	return backing;
 }
 EXPORT_SYMBOL_GPL(dma_backing_foreign);
