@@ -397,6 +397,38 @@ static void r000_1_spaces_are_listed(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, line_with(test, "spaces", "space id=", ""));
 }
 
+/* It has no page tables, and what is bound there is listed with its number. */
+static void r000_1_one_to_one_spaces_are_listed(struct kunit *test)
+{
+	struct fake_dev *fake = bk_direct(test, false);
+	struct device *dev = fake_device(fake);
+	struct dma_backing *backing;
+	struct dma_space *space;
+	struct dma_binding *b;
+	char want[80];
+
+	backing = bk_alloc(test, dev, ODD * P, DMA_BACKING_CACHED);
+	space = dma_space_create(dev, 0, ~(dma_addr_t)0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, space);
+	fake->data = space;
+	KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(fake, enter, leave));
+	expect_line(test, "spaces", "space id=", dev_name(dev),
+		    "translated=0 coherent=0 refs=2 devices=");
+	KUNIT_EXPECT_NULL(test, line_with(test, "reservations",
+					  "reservation", ""));
+
+	b = bk_bind_all(test, fake, backing);
+	snprintf(want, sizeof(want), "addr=%#llx len=%lu translated=0",
+		 (u64)bk_phys(backing, 0), ODD * P);
+	expect_line(test, "reservations", "reservation space=", dev_name(dev),
+		    want);
+	KUNIT_EXPECT_NULL(test, line_with(test, "reservations", "space=- ",
+					  dev_name(dev)));
+	dma_iova_unbind(b);
+	fake_dev_unbind(fake);
+	dma_space_put(space);
+}
+
 /* In default domains and one-to-one: where something is bound, and once. */
 static void r000_1_bound_reservations_are_listed(struct kunit *test)
 {
@@ -524,6 +556,7 @@ static struct kunit_case fake_check_cases[] = {
 	KUNIT_CASE(r000_1_backings_are_listed),
 	KUNIT_CASE(r000_1_mappers_are_listed),
 	KUNIT_CASE(r000_1_spaces_are_listed),
+	KUNIT_CASE(r000_1_one_to_one_spaces_are_listed),
 	KUNIT_CASE(r000_1_bound_reservations_are_listed),
 	KUNIT_CASE(r002_3_check_is_a_file),
 	KUNIT_CASE(r002_3_nothing_for_each_page),
