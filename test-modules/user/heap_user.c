@@ -412,9 +412,9 @@ static bool all_of_it_comes_back(unsigned int heap)
 			return false;
 		p = map(fd, LARGE / PAGE - 1, 1);
 		/* Only some of the orders, and not all of them with a driver. */
-		if (i % 3)
+		if (i % 3 == 0)
 			drv = import(fd, HEAP_USER_ATTACH, 0);
-		if (!p || (i % 3 && drv < 0))
+		if (!p || (i % 3 == 0 && drv < 0))
 			return false;
 		p[5] = i;
 		if (i & 1)
