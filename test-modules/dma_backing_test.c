@@ -148,7 +148,6 @@ static void watch(struct kunit *test)
 	unsigned long pfn[PAGES];
 	unsigned int i;
 
-	sl_need(test);
 	for (i = 0; i < PAGES; i++)
 		pfn[i] = PHYS_PFN(phys_of(i * P));
 	sl_begin(pfn, PAGES);
@@ -238,6 +237,8 @@ static void scene(struct kunit *test, unsigned long attrs, const char *name)
 	KUNIT_EXPECT_EQ_MSG(test, sl_sum(), 0, "pages cleaned or invalidated");
 	KUNIT_EXPECT_EQ_MSG(test, sl.flushes, 0, "TLB flushes");
 	expect_picture(test, &actors[2], 31);
+	/* The picture got through, but nobody has counted. */
+	sl_need(test);
 	sum = play_streaming(test);
 	kunit_info(test, "%s, devices %scoherent, %u translated: pages cleaned or invalidated for a frame: 0, streaming API %u\n",
 		   name, dev_is_dma_coherent(actors[0].dev) ? "" : "not ",
