@@ -404,6 +404,7 @@ static void r000_1_one_to_one_spaces_are_listed(struct kunit *test)
 	struct device *dev = fake_device(fake);
 	struct dma_backing *backing;
 	struct dma_space *space;
+	struct dma_iova_state *state;
 	struct dma_binding *b;
 	char want[80];
 
@@ -424,7 +425,9 @@ static void r000_1_one_to_one_spaces_are_listed(struct kunit *test)
 		    want);
 	KUNIT_EXPECT_NULL(test, line_with(test, "reservations", "space=- ",
 					  dev_name(dev)));
+	state = b->state;
 	dma_iova_unbind(b);
+	bk_unreserve(fake, state);
 	fake_dev_unbind(fake);
 	dma_space_put(space);
 }
