@@ -144,13 +144,8 @@ def borrow(path, *others):
     return path
 
 
-def apply(patches, repo, done=None):
-    """git am of each patch, without fuzz, on the base. Sets commit and parent.
-
-    Returns "" or why the first that fails does not apply; it and those after it
-    have no commit. Only the files that are changed are checked out.
-    """
-    borrow(repo)
+def pristine(patches, repo):
+    """The base, checked out as far as the patches change it."""
     git(repo, "am", "--abort", check=False)
     for lock in (repo / ".git").glob("*.lock"):
         lock.unlink()
@@ -163,6 +158,25 @@ def apply(patches, repo, done=None):
     (info / "sparse-checkout").write_text("".join(f"/{p}\n" for p in sorted(paths | {".gitattributes"})))
     git(repo, "checkout", "-q", "-f", "--detach", "base")
     git(repo, "read-tree", "-m", "-u", "HEAD")
+
+
+def apply(patches, repo):
+    """git am of each patch, without fuzz, on the base. Sets commit and parent.
+
+    Returns "" or why the first that fails does not apply; it and those after it
+    have no commit. What applied
+    once to the same base need not be tried again.
+    """
+    borrow(repo)
+    key = sha(git(repo, "rev-parse", "base"), *(p.data for p in patches))
+    kept = repo / ".git/applied"
+    if kept.exists() and kept.read_text().split()[0] == key:
+        commits = kept.read_text().split()[1:]
+        for patch, parent, commit in zip(patches, commits, commits[1:]):
+            patch.parent, patch.commit = parent, commit
+        return ""
+    kept.unlink(missing_ok=True)
+    pristine(patches, repo)
     parent = git(repo, "rev-parse", "HEAD")
     for patch in patches:
         mail = repo / ".git/patch"
@@ -173,8 +187,7 @@ def apply(patches, repo, done=None):
             return f"{patch.name}: " + (run.stderr + run.stdout).decode(errors="replace").strip()
         patch.parent, patch.commit = parent, git(repo, "rev-parse", "HEAD")
         parent = patch.commit
-        if done:
-            done(patch)
+    kept.write_text("\n".join([key, patches[0].parent, *(p.commit for p in patches)]) + "\n")
     return ""
 
 

@@ -96,11 +96,11 @@ def people(patch, repo, commit):
                      "--no-fixes", "--roles", top / "patch", cwd=top)
     names, lists = [], []
     for line in out.splitlines():
-        address, _, role = line.rpartition(" (")
-        if "list" in role:
-            lists.append(address)
-        else:
-            names.append((address, role.rstrip(")")))
+        found = re.match(r"(.*>|\S+) \((.*)\)$", line)
+        if found and re.match(r"(\w+ )*list\b", found[2]):
+            lists.append(found[1])
+        elif found:
+            names.append((found[1], found[2]))
     return names, lists
 
 
