@@ -4,7 +4,8 @@
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
 .NOTPARALLEL:
-.PHONY: help deps tree apply refresh check-sync run compare check check-full clean distclean
+.PHONY: help deps tree apply refresh check-sync run compare check check-full review bisect mbox send \
+	coccinelle clean distclean
 
 help:
 	@echo 'make run         build the kernel with the series, boot it in QEMU, show which drivers work'
@@ -16,6 +17,11 @@ help:
 	@echo 'make refresh     write patches/, series and the mirrors from the branch series'
 	@echo 'make check-sync  prove that patches/, series and the mirrors belong together'
 	@echo 'make apply LINUX=<dir>   git am of the series on your own git tree'
+	@echo 'make review      every patch under every check, a table (PATCHES=from-to CHECKS=a,b)'
+	@echo 'make bisect      every patch builds, boots and keeps what worked (PATCHES=from-to)'
+	@echo 'make mbox        the series as mails, in build/mbox (PART=a|b|c|d SENDER="Name <mail>")'
+	@echo 'make send        what git send-email would send; SEND=1 sends (SENDER= PART=)'
+	@echo 'make coccinelle  drivers that the semantic patches of the series propose to change'
 	@echo 'make deps        install (or name) the Debian packages that are missing'
 	@echo 'make clean       remove what was built; make distclean: the cache as well'
 	@echo
@@ -53,6 +59,28 @@ check:
 check-full:
 	@scripts/deps arm64 x86_64
 	@scripts/check --full
+
+# What is set on the command line is read from the environment.
+export PATCHES CHECKS CONFIGS PART SENDER OWN VERSION SEND FOLDERS
+
+review:
+	@scripts/deps review
+	@scripts/review
+
+bisect:
+	@scripts/deps
+	@scripts/bisect
+
+mbox:
+	@scripts/mbox
+
+send:
+	@scripts/deps mail
+	@scripts/send
+
+coccinelle:
+	@scripts/deps review
+	@scripts/coccinelle
 
 clean:
 	@scripts/clean

@@ -139,7 +139,7 @@ class Build:
         """(warnings and errors, what no rule makes in this configuration)"""
         self.check_out(commit)
         out = self.configured(config, commit, log, more, tag)
-        status, text = self._make(CONFIGS[config][0], out, log, "-k", f"-j{os.cpu_count()}", *targets)
+        status, text = self._make(CONFIGS[config][0], out, log, "-k", f"-j{os.environ.get('JOBS') or os.cpu_count()}", *targets)
         absent = set(ABSENT.findall(text))
         found = findings(text)
         if status and not absent and not any("error" in f for f in found):
