@@ -60,9 +60,6 @@ check-full:
 	@scripts/deps arm64 x86_64
 	@scripts/check --full
 
-# What is set on the command line is read from the environment.
-export PATCHES CHECKS CONFIGS PART SENDER OWN VERSION SEND FOLDERS
-
 review:
 	@scripts/deps review
 	@scripts/review

@@ -80,6 +80,14 @@ tiny_kernel() {
 		depends on VIRTIO
 		depends on (ARM64 || X86)
 	EOT
+	mkdir -p "$1/scripts"
+	cat >"$1/scripts/get_maintainer.pl" <<-'EOT'
+	#!/usr/bin/env perl
+	print "Mandy Tainer <mandy\@example.org> (maintainer:DMA)\n";
+	print "Rex Viewer <rex\@example.org> (reviewer:DMA)\n";
+	print "dma\@lists.example.org (open list:DMA)\n";
+	EOT
+	: >"$1/MAINTAINERS"
 	printf '*\n!.gitignore\n' >"$1/.gitignore"
 	printf '*.c diff=cpp\n' >"$1/.gitattributes"
 }

@@ -190,6 +190,18 @@ def turn():
         yield
 
 
+@contextlib.contextmanager
+def work_tree():
+    """There is one; those who need it take turns."""
+    with open(REVIEW / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("  waiting for another run in the work tree of the review ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def targets_of(files):
     """(directories to build, objects to build) for the files a patch touches"""
     folders, objects = set(), []
