@@ -9,12 +9,15 @@ it, so a result is found again as long as none of them changes.
 import contextlib
 import fcntl
 import os
+import pathlib
 import re
 import subprocess
 
 from . import series
 from .series import BUILD, CACHE, LOGS, TOP, TREE, Error, environment, git, say, sha
 
+# What was found out in another way is not taken for the same.
+TOOL = sha(pathlib.Path(__file__).read_bytes())
 REVIEW = BUILD / "review"
 WORK = REVIEW / "linux"
 ARM = ("common", "debug", "arm")
@@ -36,7 +39,16 @@ USERS = ("kernel/dma/", "drivers/iommu/")
 HEADER = re.compile(r"^(include/|arch/[^/]+/include/)")
 WARNING = re.compile(r"^(?:\.\./)*([^\s:]+):\d+(?::\d+)?: ((?:warning|error|fatal error): .*)")
 BROKEN = re.compile(r"\berror:|\*\*\* (?!No rule to make)|undefined reference|Error \d+$")
-ABSENT = re.compile(r"No rule to make target '(?:\.\./)?([^']+)'")
+# kbuild makes any object that it is asked for, so what a configuration has is read
+# from its makefiles.
+MEMBERS = """include .config
+obj := $(d)
+src := $(srctree)/$(d)
+include $(firstword $(wildcard $(src)/Kbuild) $(src)/Makefile)
+all := $(obj-y) $(obj-m) $(lib-y)
+$(info $(all) $(foreach m,$(all),$($(m:.o=-objs)) $($(m:.o=-y)) $($(m:.o=-m))))
+_:;@:
+"""
 
 
 class Build:
@@ -135,14 +147,42 @@ class Build:
 
     # ---- what is asked ----------------------------------------------------------
 
+    def members(self, config, out, folder):
+        """What the makefile of a folder has in this configuration."""
+        done = subprocess.run(["make", "-s", "-f", "-", f"d={folder}", f"srctree={WORK}",
+                               f"SRCARCH={CONFIGS[config][0].replace('x86_64', 'x86')}"], cwd=out, text=True,
+                              input=MEMBERS, env=environment(), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, check=False)
+        return set(done.stdout.split())
+
+    def has(self, config, out, path):
+        """Whether this configuration builds the object, or goes into the folder."""
+        names = path.rstrip("/").split("/")
+        first = 1
+        if names[0] == "arch":
+            if names[1:2] != [CONFIGS[config][0].replace("x86_64", "x86")]:
+                return False
+            first = 2
+        if len(names) <= first:
+            return True
+        # A makefile may name what is further below (nouveau).
+        return any("/".join(names[n:]) + "/" * path.endswith("/") in self.members(config, out, "/".join(names[:n]))
+                   and self.has(config, out, "/".join(names[:n]) + "/")
+                   for n in range(len(names) - 1, first - 1, -1))
+
     def compile(self, config, commit, targets, log, more=(), tag=""):
-        """(warnings and errors, what no rule makes in this configuration)"""
+        """(warnings and errors, the targets that this configuration has not)"""
         self.check_out(commit)
         out = self.configured(config, commit, log, more, tag)
-        status, text = self._make(CONFIGS[config][0], out, log, "-k", f"-j{os.environ.get('JOBS') or os.cpu_count()}", *targets)
-        absent = set(ABSENT.findall(text))
+        have = [t for t in targets if self.has(config, out, t)]
+        absent = set(targets) - set(have)
+        if not have:
+            log.append(f"{config} builds none of {' '.join(targets)}\n")
+            return [], absent
+        status, text = self._make(CONFIGS[config][0], out, log, "-k",
+                                  f"-j{os.environ.get('JOBS') or os.cpu_count()}", *have)
         found = findings(text)
-        if status and not absent and not any("error" in f for f in found):
+        if status and not any("error" in f for f in found):
             broken = [line for line in text.splitlines() if BROKEN.search(line)]
             found += broken[:3] or [f"make ended with status {status}"]
         return found, absent
@@ -152,15 +192,18 @@ class Build:
         self.check_out(commit)
         out = self.configured(config, commit, log)
         target = source[:-1] + "o"
+        if not self.has(config, out, target):
+            return None
         (out / target).unlink(missing_ok=True)
         status, text = self._make(CONFIGS[config][0], out, log, target, sparse=True)
-        if ABSENT.search(text):
-            return None
         if status:
             return [f"{source}: does not compile"], []
         lines = text.splitlines()
         sparse = [line[len("sparse: "):] for line in lines if line.startswith("sparse: ")]
-        return findings("\n".join(line for line in lines if not line.startswith("sparse: "))), findings("\n".join(sparse))
+        rest = [line for line in lines if not line.startswith("sparse: ")]
+        # make prepare compiles other files.
+        return tuple([f for f in findings("\n".join(some)) if f.startswith(f"{source}:") or ".h: " in f]
+                     for some in (rest, sparse))
 
     def set_options(self, config, tag):
         """What .config has: name -> value"""

@@ -14,6 +14,7 @@ import tempfile
 from .build import REVIEW, WORK
 from .series import TOP, Error, environment, git, sha
 
+TOOL = sha(pathlib.Path(__file__).read_bytes())
 WORDS = TOP / "scripts/review.d/words"
 
 
@@ -123,8 +124,10 @@ def kernel_doc_of(commit, path, log):
         out, err = run("python3", "-B", WORK / "scripts/kernel-doc", "-none", "-Wreturn", path, cwd=top,
                        good=range(128))
     log.append(f"{commit} {path}\n{out}{err}")
-    return [re.sub(r"^(?:Warning|Error|WARNING|ERROR): ([^:]+):\d+", r"\1:", line)
-            for line in err.splitlines() if re.match(r"(?i)(warning|error):", line) or "Traceback" in line]
+    # Each is said twice.
+    return list(dict.fromkeys(re.sub(r"^(?:Warning|Error|WARNING|ERROR): ([^:]+):\d+", r"\1:", line)
+                              for line in err.splitlines()
+                              if re.match(r"(?i)(warning|error):", line) or "Traceback" in line))
 
 
 def kernel_doc(patch, log):
