@@ -53,11 +53,11 @@ compare:
 	@scripts/compare
 
 check:
-	@scripts/deps arm64
+	@scripts/deps arm64 review mail
 	@scripts/check
 
 check-full:
-	@scripts/deps arm64 x86_64
+	@scripts/deps arm64 x86_64 review mail
 	@scripts/check --full
 
 review:
