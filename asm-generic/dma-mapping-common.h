@@ -44,6 +44,9 @@
  *
  * The default is coherent exactly if the device is, whoever else maps the
  * memory.
+ *
+ * Return: true if the mapping takes part in the coherency of the caches, false if
+ * the caches have to be cleaned and invalidated for it.
  */
 #ifndef arch_dma_share
 static inline bool arch_dma_share(struct device *dev, unsigned int spaces)
@@ -65,6 +68,8 @@ static inline bool arch_dma_share(struct device *dev, unsigned int spaces)
  * DMA_ATTR_NO_KERNEL_MAPPING. 0 makes no sense.
  *
  * The default is that there is no limit.
+ *
+ * Return: how many mappings there may be at a time.
  */
 #ifndef arch_dma_max_cpu_mappings
 static inline unsigned int arch_dma_max_cpu_mappings(struct device *dev)
@@ -89,6 +94,8 @@ static inline unsigned int arch_dma_max_cpu_mappings(struct device *dev)
  * not change between the two.
  *
  * The default is that the common code allocates it like all other memory.
+ *
+ * Return: true if it is the architecture's to find.
  */
 #ifndef arch_dma_avoid_alias
 static inline bool arch_dma_avoid_alias(struct device *dev)
@@ -107,12 +114,12 @@ static inline bool arch_dma_avoid_alias(struct device *dev)
  * @prot: protection of the mappings that will be made
  * @phys_ok: whether @dev reaches this memory; NULL if it reaches all
  *
- * Returns the first of physically contiguous pages, NULL if there are none. They
+ * Each page has a reference of its own. Sleeps.
+ *
+ * Return: the first of physically contiguous pages, NULL if there are none. They
  * are zeroed, the caches hold nothing of them, and they have no cached mapping
  * left if the architecture can help it. If it cannot, the allocation works
  * nevertheless, and the architecture counts it where the administrator finds it.
- *
- * Each page has a reference of its own. Sleeps.
  */
 #ifndef arch_dma_alloc_noalias
 static inline struct page *arch_dma_alloc_noalias(struct device *dev,
