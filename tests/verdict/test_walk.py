@@ -101,7 +101,7 @@ def told_of_is_traced():
         for event in reader.events:
             if not event.startswith(tuple(asked)):
                 return f"{event} is not asked for"
-            if not hasattr(reader, event[len(reader.prefix):]):
+            if not hasattr(reader, event.removeprefix(reader.prefix)):
                 return f"{event} has no method"
     return ""
 
