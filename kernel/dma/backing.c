@@ -209,8 +209,7 @@ bool dma_backing_is_contiguous(const struct dma_backing *backing,
 	size_t end = offset + len;
 
 	for (; chunk[1].offset < end; chunk++)
-		if (chunk[1].phys != chunk[0].phys + chunk[1].offset -
-				     chunk[0].offset)
+		if (chunk[1].phys != chunk[0].phys + dma_chunk_len(chunk))
 			return false;
 	return true;
 }
@@ -239,9 +238,10 @@ int dma_backing_for_each_chunk(struct dma_backing *backing, size_t offset,
 		return -EOPNOTSUPP;
 
 	for (chunk = dma_backing_chunk(backing, offset); len && !ret; chunk++) {
-		size_t piece = min(len, chunk[1].offset - offset);
+		phys_addr_t phys;
+		size_t piece = dma_chunk_piece(chunk, offset, len, &phys);
 
-		ret = fn(chunk->phys + (offset - chunk->offset), piece, data);
+		ret = fn(phys, piece, data);
 		offset += piece;
 		len -= piece;
 	}
@@ -311,14 +311,14 @@ EXPORT_SYMBOL_GPL(dma_backing_for_each_mapper);
 int dma_backing_for_each_mapper_of(struct dma_backing *backing,
 		phys_addr_t phys, dma_mapper_fn fn, void *data)
 {
-	const struct dma_chunk *chunk = backing->chunk;
+	const struct dma_chunk *chunk;
 	int ret = -ENOENT;
 
 	guard(spinlock_irqsave)(&backing->lock);
-	for (; chunk < backing->chunk + backing->nr_chunks; chunk++) {
+	for_each_dma_chunk(chunk, backing) {
 		phys_addr_t in_chunk = phys - chunk->phys;
 
-		if (in_chunk >= chunk[1].offset - chunk[0].offset)
+		if (in_chunk >= dma_chunk_len(chunk))
 			continue;
 		ret = for_each_mapper(backing, chunk->offset + in_chunk, fn,
 				      data);

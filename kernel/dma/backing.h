@@ -7,6 +7,7 @@
 
 #include <linux/dma-backing-ops.h>
 #include <linux/kref.h>
+#include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/pgtable.h>
 #include <linux/refcount.h>
@@ -123,6 +124,25 @@ struct dma_backing {
 	unsigned int nr_chunks;
 	struct dma_chunk chunk[];
 };
+
+/* Each entry of a backing's memory, of which a foreign one has none. */
+#define for_each_dma_chunk(chunk, backing)				\
+	for ((chunk) = (backing)->chunk;				\
+	     (chunk) < (backing)->chunk + (backing)->nr_chunks; (chunk)++)
+
+static inline size_t dma_chunk_len(const struct dma_chunk *chunk)
+{
+	return chunk[1].offset - chunk[0].offset;
+}
+
+/* What of a chunk follows @offset in the backing, and is of a part of @len bytes. */
+static inline size_t dma_chunk_piece(const struct dma_chunk *chunk,
+				     size_t offset, size_t len,
+				     phys_addr_t *phys)
+{
+	*phys = chunk->phys + (offset - chunk->offset);
+	return min(len, chunk[1].offset - offset);
+}
 
 /* backing.c */
 struct dma_backing *dma_backing_new(struct device *dev, size_t size,

@@ -132,10 +132,10 @@ bool dma_backing_start_crossing(struct dma_backing *backing, bool to_devices)
 
 static void sync_caches(struct dma_backing *backing, bool to_devices)
 {
-	const struct dma_chunk *chunk = backing->chunk;
+	const struct dma_chunk *chunk;
 
-	for (; chunk < backing->chunk + backing->nr_chunks; chunk++) {
-		size_t len = chunk[1].offset - chunk[0].offset;
+	for_each_dma_chunk(chunk, backing) {
+		size_t len = dma_chunk_len(chunk);
 
 		if (to_devices)
 			arch_sync_dma_for_device(chunk->phys, len,

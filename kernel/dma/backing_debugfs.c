@@ -185,11 +185,11 @@ DEFINE_SHOW_ATTRIBUTE(reservations);
 
 static void show_chunks(struct seq_file *m, const struct dma_backing *backing)
 {
-	unsigned int i, count[4] = {};
+	const struct dma_chunk *chunk;
+	unsigned int count[4] = {};
 
-	for (i = 0; i < backing->nr_chunks; i++) {
-		size_t len = backing->chunk[i + 1].offset -
-			     backing->chunk[i].offset;
+	for_each_dma_chunk(chunk, backing) {
+		size_t len = dma_chunk_len(chunk);
 
 		count[len >= SZ_2M ? 0 : len >= SZ_1M ? 1 :
 		      len >= SZ_64K ? 2 : 3]++;

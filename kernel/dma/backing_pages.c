@@ -117,7 +117,7 @@ static void free_chunk(struct dma_backing *backing, struct page *page,
 
 void dma_backing_free_pages(struct dma_backing *backing)
 {
-	const struct dma_chunk *chunk = backing->chunk;
+	const struct dma_chunk *chunk;
 
 	if (backing->origin <= DMA_BACKING_MMIO)
 		return;
@@ -125,9 +125,9 @@ void dma_backing_free_pages(struct dma_backing *backing)
 	/* A mapping that is flushed lazily is an alias for who gets this next */
 	if (backing->was_mapped && backing->policy != DMA_CACHE_CACHED)
 		vm_unmap_aliases();
-	for (; chunk < backing->chunk + backing->nr_chunks; chunk++)
+	for_each_dma_chunk(chunk, backing)
 		free_chunk(backing, phys_to_page(chunk->phys),
-			   chunk[1].offset - chunk[0].offset);
+			   dma_chunk_len(chunk));
 }
 
 /* What no device and no CPU mapping finds in its way. */
@@ -140,22 +140,17 @@ static void clean_chunk(const struct pages_request *req, phys_addr_t phys,
 		return;
 	}
 	/* The architecture has done it */
-	if (req->noalias)
-		return;
-	arch_sync_dma_for_device(phys, size, DMA_BIDIRECTIONAL);
-	arch_sync_dma_flush();
-	if (!PageHighMem(phys_to_page(phys)))
-		arch_dma_prep_coherent(phys_to_page(phys), size);
+	if (!req->noalias)
+		dma_direct_drop_from_caches(phys_to_page(phys), size);
 }
 
 static void finish_pages(struct dma_backing *backing,
 			 const struct pages_request *req)
 {
-	const struct dma_chunk *chunk = backing->chunk;
+	const struct dma_chunk *chunk;
 
-	for (; chunk < backing->chunk + backing->nr_chunks; chunk++)
-		clean_chunk(req, chunk->phys,
-			    chunk[1].offset - chunk[0].offset);
+	for_each_dma_chunk(chunk, backing)
+		clean_chunk(req, chunk->phys, dma_chunk_len(chunk));
 	arch_sync_dma_flush();
 	backing->policy = req->policy;
 	backing->cpu_dirty = !req->dev || dev_is_dma_coherent(req->dev);

@@ -60,30 +60,54 @@ static dma_addr_t binding_last(const struct dma_binding *binding)
 	return binding->addr + binding->mapper.len - 1;
 }
 
-static int tree_add(struct dma_binding_tree *tree, struct dma_binding *binding)
+/* Where a range is to be linked in; NULL if something is bound in it. */
+static struct rb_node **tree_find(struct dma_binding_tree *tree,
+				  dma_addr_t first, dma_addr_t last,
+				  struct rb_node **parent)
 {
-	struct rb_node **link = &tree->root.rb_node, *parent = NULL;
+	struct rb_node **link = &tree->root.rb_node;
 
-	guard(spinlock_irqsave)(&tree->lock);
+	lockdep_assert_held(&tree->lock);
+
+	*parent = NULL;
 	while (*link) {
-		struct dma_binding *other;
+		const struct dma_binding *other;
 
-		parent = *link;
-		other = rb_entry(parent, struct dma_binding, node);
-		if (binding_last(binding) < other->addr)
-			link = &parent->rb_left;
-		else if (binding->addr > binding_last(other))
-			link = &parent->rb_right;
+		*parent = *link;
+		other = rb_entry(*parent, struct dma_binding, node);
+		if (last < other->addr)
+			link = &(*parent)->rb_left;
+		else if (first > binding_last(other))
+			link = &(*parent)->rb_right;
 		else
-			return -EBUSY;
+			return NULL;
 	}
+	return link;
+}
+
+static int tree_add(struct dma_binding *binding)
+{
+	struct dma_binding_tree *tree;
+	struct rb_node **link, *parent;
+
+	tree = iommu_dma_binding_tree(binding->domain);
+	guard(spinlock_irqsave)(&tree->lock);
+	link = tree_find(tree, binding->addr, binding_last(binding), &parent);
+	if (!link)
+		return -EBUSY;
 	rb_link_node(&binding->node, parent, link);
 	rb_insert_color(&binding->node, &tree->root);
 	return 0;
 }
 
-static void tree_del(struct dma_binding_tree *tree, struct dma_binding *binding)
+/* What is one-to-one is not in a tree, see direct_is_free(). */
+static void tree_del(struct dma_binding *binding)
 {
+	struct dma_binding_tree *tree;
+
+	if (!binding->domain)
+		return;
+	tree = iommu_dma_binding_tree(binding->domain);
 	guard(spinlock_irqsave)(&tree->lock);
 	rb_erase(&binding->node, &tree->root);
 }
@@ -92,7 +116,7 @@ static void tree_del(struct dma_binding_tree *tree, struct dma_binding *binding)
 bool dma_iova_is_bound(struct device *dev, const struct dma_iova_state *state)
 {
 	struct dma_binding_tree *tree;
-	struct rb_node *node;
+	struct rb_node *parent;
 	dma_addr_t last;
 
 	if (iova_state_direct(state))
@@ -101,19 +125,7 @@ bool dma_iova_is_bound(struct device *dev, const struct dma_iova_state *state)
 	last = state->addr + dma_iova_size(state) - 1;
 	tree = iommu_dma_binding_tree(binding_domain(dev));
 	guard(spinlock_irqsave)(&tree->lock);
-	node = tree->root.rb_node;
-	while (node) {
-		struct dma_binding *other;
-
-		other = rb_entry(node, struct dma_binding, node);
-		if (last < other->addr)
-			node = node->rb_left;
-		else if (state->addr > binding_last(other))
-			node = node->rb_right;
-		else
-			return true;
-	}
-	return false;
+	return !tree_find(tree, state->addr, last, &parent);
 }
 
 /*
@@ -148,18 +160,17 @@ int dma_binding_map(struct dma_binding *binding)
 {
 	const struct dma_mapper *mapper = &binding->mapper;
 	const struct dma_chunk *chunk;
-	size_t done = 0;
+	size_t len, done = 0;
+	phys_addr_t phys;
 	int ret = 0;
 
 	chunk = dma_backing_chunk(mapper->backing, mapper->offset);
 	for (; done < mapper->len; chunk++) {
-		size_t offset = mapper->offset + done - chunk->offset;
-		size_t len = min(mapper->len - done,
-				 chunk[1].offset - chunk[0].offset - offset);
-
+		len = dma_chunk_piece(chunk, mapper->offset + done,
+				      mapper->len - done, &phys);
 		ret = iommu_dma_bind_chunk(binding->domain,
-				binding->addr + done, chunk->phys + offset, len,
-				mapper->dir, mapper->coherent, binding->attrs);
+				binding->addr + done, phys, len, mapper->dir,
+				mapper->coherent, binding->attrs);
 		if (ret)
 			break;
 		done += len;
@@ -250,16 +261,13 @@ static int binding_add(struct dma_backing *backing, struct dma_binding *binding,
 	if (ret)
 		return ret;
 
-	ret = binding->domain ?
-		tree_add(iommu_dma_binding_tree(binding->domain), binding) :
-		direct_is_free(backing, binding);
+	ret = binding->domain ? tree_add(binding) :
+				direct_is_free(backing, binding);
 	if (ret)
 		return ret;
 	ret = dma_backing_share_with(backing, spaces);
 	if (ret) {
-		if (binding->domain)
-			tree_del(iommu_dma_binding_tree(binding->domain),
-				 binding);
+		tree_del(binding);
 		return ret;
 	}
 
@@ -275,8 +283,7 @@ static void binding_del(struct dma_backing *backing,
 {
 	lockdep_assert_held(&backing->lock);
 
-	if (binding->domain)
-		tree_del(iommu_dma_binding_tree(binding->domain), binding);
+	tree_del(binding);
 	dma_backing_del_mapper(backing, &binding->mapper);
 }
 
