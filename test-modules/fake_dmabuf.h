@@ -20,6 +20,20 @@
 
 #define BOTH	DMA_BIDIRECTIONAL
 
+/* For suites that map for users, and have memory run out where others sleep. */
+static inline int db_suite_init(struct kunit_suite *suite)
+{
+	um_suite_init();
+	dt_fail_sleeping(true);
+	return dt_fail_quietly(suite);
+}
+
+static inline void db_suite_exit(struct kunit_suite *suite)
+{
+	dt_fail_sleeping(false);
+	um_suite_exit();
+}
+
 static inline struct fake_dev *db_dev(struct kunit *test, bool untranslated,
 				      bool coherent)
 {

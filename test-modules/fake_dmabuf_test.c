@@ -486,19 +486,6 @@ static void r000_2_without_memory(struct kunit *test)
 	}
 }
 
-static int suite_init(struct kunit_suite *suite)
-{
-	um_suite_init();
-	dt_fail_sleeping(true);
-	return dt_fail_quietly(suite);
-}
-
-static void suite_exit(struct kunit_suite *suite)
-{
-	dt_fail_sleeping(false);
-	um_suite_exit();
-}
-
 static struct kunit_case fake_dmabuf_cases[] = {
 	KUNIT_CASE(r004_4_attach_reserves_map_binds),
 	KUNIT_CASE(r004_8_several_maps_of_an_attachment),
@@ -517,8 +504,8 @@ static struct kunit_case fake_dmabuf_cases[] = {
 
 static struct kunit_suite fake_dmabuf_suite = {
 	.name = "fake_dmabuf_test",
-	.suite_init = suite_init,
-	.suite_exit = suite_exit,
+	.suite_init = db_suite_init,
+	.suite_exit = db_suite_exit,
 	.init = fk_init,
 	.exit = fk_exit,
 	.test_cases = fake_dmabuf_cases,

@@ -474,19 +474,6 @@ static void r004_8_import_without_memory(struct kunit *test)
 	fx_expect_released(test, fx);
 }
 
-static int suite_init(struct kunit_suite *suite)
-{
-	um_suite_init();
-	dt_fail_sleeping(true);
-	return dt_fail_quietly(suite);
-}
-
-static void suite_exit(struct kunit_suite *suite)
-{
-	dt_fail_sleeping(false);
-	um_suite_exit();
-}
-
 static struct kunit_case fake_import_cases[] = {
 	KUNIT_CASE(r001_4_our_own_is_the_same_again),
 	KUNIT_CASE(r001_4_binding_what_was_imported),
@@ -505,8 +492,8 @@ static struct kunit_case fake_import_cases[] = {
 
 static struct kunit_suite fake_import_suite = {
 	.name = "fake_import_test",
-	.suite_init = suite_init,
-	.suite_exit = suite_exit,
+	.suite_init = db_suite_init,
+	.suite_exit = db_suite_exit,
 	.init = fk_init,
 	.exit = fk_exit,
 	.test_cases = fake_import_cases,
