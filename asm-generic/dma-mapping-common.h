@@ -153,12 +153,14 @@ static inline void arch_dma_free_noalias(struct device *dev, struct page *page,
  * @policy: the policy
  * @prot: protection of a cached mapping; changed to what the policy means
  *
- * Returns -EOPNOTSUPP for a policy that there is not, on this architecture or on
- * this machine. A policy that says uncached needs memory that has no cached
- * mapping, or an architecture that can live with one.
+ * A policy that says uncached needs memory that has no cached mapping, or an
+ * architecture that can live with one.
  *
  * The default is what the coherent memory of a device that is not coherent is
  * mapped with, if there can be such devices.
+ *
+ * Return: 0, or -EOPNOTSUPP for a policy that there is not, on this architecture
+ * or on this machine.
  */
 #ifndef arch_dma_policy_prot
 static inline int arch_dma_policy_prot(enum dma_cache_policy policy,
