@@ -120,12 +120,9 @@ static int o_bind(struct owner *o, struct o_binding *b)
 		b->fake->iommu->fail_map = 1;
 	ret = dma_iova_bind(fake_device(b->fake), b->s, b->b, first * P,
 			    o->backing, first * P, pages * P, dir, 0);
-	if (fail) {
-		/* If it costs nothing, the turn may have changed all the same. */
-		if (!o->open && !(o->cpus ? o->cpu_wrote : o->device_wrote))
-			o->cpus = b->coherent;
+	/* It has handed over nothing. */
+	if (fail)
 		return ret == -ENOMEM ? 0 : -EINVAL;
-	}
 	if (ret)
 		return ret;
 	b->bound = true;
