@@ -200,6 +200,17 @@ int dma_backing_share_with(struct dma_backing *backing, unsigned int spaces);
 int dma_backing_can_add_space(struct dma_backing *backing);
 
 /* binding.c */
+struct iommu_domain *dma_binding_domain(struct device *dev);
+int dma_binding_init(struct dma_binding *binding, struct device *dev,
+		struct dma_iova_state *state, size_t offset,
+		struct dma_backing *backing, size_t boff, size_t len,
+		enum dma_data_direction dir, unsigned long attrs);
+int dma_binding_add(struct dma_backing *backing, struct dma_binding *binding,
+		bool pending);
+int dma_binding_map_nosync(struct dma_binding *binding, size_t offset);
+int dma_binding_start(struct dma_binding *binding, size_t offset);
+void dma_binding_drop(struct dma_binding *binding, size_t offset, bool mapped);
+void dma_binding_debug(const struct dma_binding *binding, size_t offset);
 int dma_binding_map(struct dma_binding *binding);
 int dma_binding_record(struct dma_backing *backing,
 		struct dma_binding *binding);

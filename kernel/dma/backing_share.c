@@ -154,12 +154,17 @@ int dma_backing_share_with(struct dma_backing *backing, unsigned int spaces)
 	if (backing->policy != DMA_CACHE_CACHED)
 		return 0;
 	list_for_each_entry(mapper, &backing->devices, list)
-		if (wants_other_bit(mapper, spaces) &&
+		if (wants_other_bit(mapper, spaces) && !mapper->pending &&
 		    (!mapper->live || !backing->cpu_access))
 			return -EBUSY;
 	list_for_each_entry(mapper, &backing->devices, list) {
 		if (!wants_other_bit(mapper, spaces))
 			continue;
+		/* Of a batch that has not come to it */
+		if (mapper->pending) {
+			dma_backing_change_side(backing, mapper, true);
+			continue;
+		}
 		ret = make_coherent(backing, mapper);
 		if (ret)
 			return ret;

@@ -44,12 +44,12 @@ static_assert(sizeof(struct dma_binding) <= 128);
 
 /* What translates for a device, NULL if nothing does. */
 #ifdef CONFIG_IOMMU_DMA
-static struct iommu_domain *binding_domain(struct device *dev)
+struct iommu_domain *dma_binding_domain(struct device *dev)
 {
 	return use_dma_iommu(dev) ? iommu_get_dma_domain(dev) : NULL;
 }
 #else
-static struct iommu_domain *binding_domain(struct device *dev)
+struct iommu_domain *dma_binding_domain(struct device *dev)
 {
 	return NULL;
 }
@@ -123,7 +123,7 @@ bool dma_iova_is_bound(struct device *dev, const struct dma_iova_state *state)
 		return direct_iova_is_bound(state);
 
 	last = state->addr + dma_iova_size(state) - 1;
-	tree = iommu_dma_binding_tree(binding_domain(dev));
+	tree = iommu_dma_binding_tree(dma_binding_domain(dev));
 	guard(spinlock_irqsave)(&tree->lock);
 	return !tree_find(tree, state->addr, last, &parent);
 }
@@ -155,8 +155,11 @@ static int direct_is_free(struct dma_backing *backing,
 	return 0;
 }
 
-/* Make the entries of page tables. On failure there is none left. */
-int dma_binding_map(struct dma_binding *binding)
+/*
+ * Make the entries of page tables, without a word to the IOMMU. On failure there is
+ * none left.
+ */
+static int binding_map_chunks(struct dma_binding *binding)
 {
 	const struct dma_mapper *mapper = &binding->mapper;
 	const struct dma_chunk *chunk;
@@ -176,10 +179,23 @@ int dma_binding_map(struct dma_binding *binding)
 		done += len;
 	}
 
-	if (!ret)
-		ret = iommu_dma_bind_sync(binding->domain, binding->addr, done);
 	if (ret && done)
 		iommu_dma_unbind_range(binding->domain, binding->addr, done);
+	return ret;
+}
+
+/* The same, and the IOMMU knows of them. */
+int dma_binding_map(struct dma_binding *binding)
+{
+	size_t len = binding->mapper.len;
+	int ret;
+
+	ret = binding_map_chunks(binding);
+	if (ret)
+		return ret;
+	ret = iommu_dma_bind_sync(binding->domain, binding->addr, len);
+	if (ret)
+		iommu_dma_unbind_range(binding->domain, binding->addr, len);
 	return ret;
 }
 
@@ -240,13 +256,8 @@ static int binding_set_coherent(struct dma_backing *backing,
 	return 0;
 }
 
-/*
- * Put it on record. It is not live yet. While the CPU uses the backing it stays where
- * it is; else it crosses to the device's side, and if that takes more than a note,
- * @crossing says so.
- */
-static int binding_add(struct dma_backing *backing, struct dma_binding *binding,
-		       bool *crossing)
+/* Put it on record. It is not live yet. */
+static int binding_add(struct dma_backing *backing, struct dma_binding *binding)
 {
 	struct dma_mapper *mapper = &binding->mapper;
 	unsigned int spaces;
@@ -271,9 +282,27 @@ static int binding_add(struct dma_backing *backing, struct dma_binding *binding,
 		return ret;
 	}
 
+	dma_backing_add_mapper(backing, mapper);
+	return 0;
+}
+
+/*
+ * The device can use it. While the CPU uses the backing it stays where it is; else
+ * it crosses to the device's side, and if that takes more than a note, @crossing
+ * says so.
+ */
+static int binding_start(struct dma_backing *backing,
+			 struct dma_binding *binding, bool *crossing)
+{
+	struct dma_mapper *mapper = &binding->mapper;
+
+	lockdep_assert_held(&backing->lock);
+
+	if (backing->crossing)
+		return -EBUSY;
+	mapper->live = true;
 	*crossing = !backing->cpu_access &&
 		    dma_backing_start_crossing(backing, !mapper->coherent);
-	dma_backing_add_mapper(backing, mapper);
 	return 0;
 }
 
@@ -287,47 +316,110 @@ static void binding_del(struct dma_backing *backing,
 	dma_backing_del_mapper(backing, &binding->mapper);
 }
 
-static int binding_map(struct dma_binding *binding, size_t offset)
+static int binding_map_direct(struct dma_binding *binding, size_t offset)
 {
 	const struct dma_mapper *mapper = &binding->mapper;
-	phys_addr_t phys;
+	phys_addr_t phys = dma_backing_phys(mapper->backing, mapper->offset);
 
-	if (binding->domain)
-		return dma_binding_map(binding);
-	phys = dma_backing_phys(mapper->backing, mapper->offset);
 	return direct_iova_bind(binding->dev, binding->state, phys, offset,
 				mapper->len, mapper->dir, binding->attrs);
+}
+
+static void binding_unmap(struct dma_binding *binding, size_t offset)
+{
+	const struct dma_mapper *mapper = &binding->mapper;
+
+	if (binding->domain)
+		iommu_dma_unbind_range(binding->domain, binding->addr,
+				       mapper->len);
+	else
+		direct_iova_unbind(binding->dev, binding->state, offset,
+				   mapper->len, mapper->dir, binding->attrs);
+}
+
+/*
+ * The steps of a bind, which a batch takes with all of its entries before it takes
+ * the next. What went before is undone by dma_binding_drop().
+ */
+int dma_binding_add(struct dma_backing *backing, struct dma_binding *binding,
+		    bool pending)
+{
+	guard(spinlock_irqsave)(&backing->lock);
+	binding->mapper.pending = pending;
+	return binding_add(backing, binding);
+}
+
+/* For what was added as pending. The range is to be synchronised afterwards. */
+int dma_binding_map_nosync(struct dma_binding *binding, size_t offset)
+{
+	/* From here on its coherency is what the entries say */
+	scoped_guard(spinlock_irqsave, &binding->mapper.backing->lock)
+		binding->mapper.pending = false;
+
+	return binding->domain ? binding_map_chunks(binding) :
+				 binding_map_direct(binding, offset);
+}
+
+int dma_binding_start(struct dma_binding *binding, size_t offset)
+{
+	struct dma_backing *backing = binding->mapper.backing;
+	bool crossing;
+	int ret;
+
+	scoped_guard(spinlock_irqsave, &backing->lock) {
+		ret = binding_start(backing, binding, &crossing);
+		if (ret)
+			return ret;
+		if (!binding->domain)
+			binding->addr = dma_iova_addr(binding->state) + offset;
+	}
+	if (crossing)
+		dma_backing_finish_crossing(backing,
+					    !binding->mapper.coherent);
+	return 0;
+}
+
+/* The device has not used it. @mapped tells whether its entries are there. */
+void dma_binding_drop(struct dma_binding *binding, size_t offset, bool mapped)
+{
+	struct dma_backing *backing = binding->mapper.backing;
+
+	scoped_guard(spinlock_irqsave, &backing->lock)
+		binding->mapper.live = false;
+	if (mapped)
+		binding_unmap(binding, offset);
+	scoped_guard(spinlock_irqsave, &backing->lock)
+		binding_del(backing, binding);
+	dma_backing_put_atomic(backing);
+}
+
+void dma_binding_debug(const struct dma_binding *binding, size_t offset)
+{
+	const struct dma_mapper *mapper = &binding->mapper;
+
+	debug_dma_iova_link(binding->dev, binding->state,
+			    dma_backing_phys(mapper->backing, mapper->offset),
+			    offset, mapper->len, mapper->dir, binding->attrs, 0);
+	debug_dma_iova_sync(binding->dev, binding->state, offset, mapper->len, 0);
 }
 
 static int binding_make(struct dma_backing *backing,
 			struct dma_binding *binding, size_t offset)
 {
-	bool crossing;
+	bool mapped;
 	int ret;
 
-	scoped_guard(spinlock_irqsave, &backing->lock) {
-		ret = binding_add(backing, binding, &crossing);
-		if (ret)
-			return ret;
-	}
-
-	ret = binding_map(binding, offset);
-	scoped_guard(spinlock_irqsave, &backing->lock) {
-		if (ret) {
-			binding_del(backing, binding);
-			if (crossing)
-				backing->crossing = false;
-			break;
-		}
-		if (!binding->domain)
-			binding->addr = dma_iova_addr(binding->state) + offset;
-		binding->mapper.live = true;
-	}
+	ret = dma_binding_add(backing, binding, false);
 	if (ret)
-		dma_backing_put_atomic(backing);
-	else if (crossing)
-		dma_backing_finish_crossing(backing,
-					    !binding->mapper.coherent);
+		return ret;
+
+	ret = binding->domain ? dma_binding_map(binding) :
+				binding_map_direct(binding, offset);
+	mapped = !ret;
+	if (!ret)
+		ret = dma_binding_start(binding, offset);
+	if (ret)
+		dma_binding_drop(binding, offset, mapped);
 	return ret;
 }
 
@@ -341,10 +433,11 @@ int dma_binding_record(struct dma_backing *backing, struct dma_binding *binding)
 	int ret;
 
 	scoped_guard(spinlock_irqsave, &backing->lock) {
-		ret = binding_add(backing, binding, &crossing);
+		ret = binding_add(backing, binding);
 		if (ret)
 			return ret;
-		binding->mapper.live = true;
+		/* Nobody hands it over, or it would not be on record */
+		WARN_ON_ONCE(binding_start(backing, binding, &crossing));
 	}
 	if (crossing)
 		dma_backing_finish_crossing(backing,
@@ -352,8 +445,9 @@ int dma_binding_record(struct dma_backing *backing, struct dma_binding *binding)
 	return 0;
 }
 
-static int iova_bind(struct device *dev, struct dma_iova_state *state,
-		struct dma_binding *binding, size_t offset,
+/* Fill in a binding, if it can be made at all. */
+int dma_binding_init(struct dma_binding *binding, struct device *dev,
+		struct dma_iova_state *state, size_t offset,
 		struct dma_backing *backing, size_t boff, size_t len,
 		enum dma_data_direction dir, unsigned long attrs)
 {
@@ -365,7 +459,7 @@ static int iova_bind(struct device *dev, struct dma_iova_state *state,
 			.kind	= direct ? DMA_MAPPER_DIRECT : DMA_MAPPER_SPACE,
 			.dir	= dir,
 		},
-		.domain	= direct ? NULL : binding_domain(dev),
+		.domain	= direct ? NULL : dma_binding_domain(dev),
 		.dev	= dev,
 		.state	= state,
 		.addr	= direct ? DMA_MAPPING_ERROR :
@@ -381,13 +475,23 @@ static int iova_bind(struct device *dev, struct dma_iova_state *state,
 		return ret;
 
 	*binding = new;
-	ret = binding_make(backing, binding, offset);
-	if (ret)
-		return ret;
-	debug_dma_iova_link(dev, state, dma_backing_phys(backing, boff), offset,
-			    len, dir, attrs, 0);
-	debug_dma_iova_sync(dev, state, offset, len, 0);
 	return 0;
+}
+
+static int iova_bind(struct device *dev, struct dma_iova_state *state,
+		struct dma_binding *binding, size_t offset,
+		struct dma_backing *backing, size_t boff, size_t len,
+		enum dma_data_direction dir, unsigned long attrs)
+{
+	int ret;
+
+	ret = dma_binding_init(binding, dev, state, offset, backing, boff, len,
+			       dir, attrs);
+	if (!ret)
+		ret = binding_make(backing, binding, offset);
+	if (!ret)
+		dma_binding_debug(binding, offset);
+	return ret;
 }
 
 /**
@@ -504,12 +608,9 @@ void dma_iova_unbind(struct dma_binding *binding)
 	debug_dma_iova_unlink(binding->dev, binding->state, offset, mapper->len,
 			      mapper->dir, binding->attrs);
 	trace_dma_iova_unbind(binding);
-	if (!binding->domain)
-		direct_iova_unbind(binding->dev, binding->state, offset,
-				   mapper->len, mapper->dir, binding->attrs);
-	else if (live)
-		iommu_dma_unbind_range(binding->domain, binding->addr,
-				       mapper->len);
+	/* What is direct is live until it is unbound */
+	if (live)
+		binding_unmap(binding, offset);
 
 	scoped_guard(spinlock_irqsave, &backing->lock) {
 		dma_backing_note_writes(backing, mapper);
@@ -541,7 +642,7 @@ static bool binding_is_for(const struct dma_mapper *mapper, struct device *dev)
 	if (!mapper->live || binding->addr == DMA_MAPPING_ERROR)
 		return false;
 	return binding->dev == dev ||
-	       (binding->domain && binding->domain == binding_domain(dev));
+	       (binding->domain && binding->domain == dma_binding_domain(dev));
 }
 
 /**

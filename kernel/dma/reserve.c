@@ -281,7 +281,9 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state,
 EXPORT_SYMBOL_GPL(dma_iova_try_alloc);
 #endif /* CONFIG_IOMMU_DMA */
 
-static int iova_reserve(struct device *dev, struct dma_iova_state *state,
+/* See iommu_dma_iova_reserve() for @domain. */
+static int iova_reserve(struct device *dev, struct iommu_domain *domain,
+			struct dma_iova_state *state,
 			const struct dma_iova_request *req)
 {
 	struct dma_iova_request full;
@@ -295,9 +297,48 @@ static int iova_reserve(struct device *dev, struct dma_iova_state *state,
 		return ret;
 
 	if (use_dma_iommu(dev))
-		return iommu_dma_iova_reserve(dev, state, &full);
+		return iommu_dma_iova_reserve(dev, domain, state, &full);
 	return direct_iova_reserve(dev, state, &full);
 }
+
+#ifdef CONFIG_DMA_BACKING
+/*
+ * For batches, which have their turn and tell the world only if it comes to
+ * something: whether a request can be met at all, beside others so that it is @total
+ * bytes; reserving in a domain; and taking that back.
+ */
+int dma_iova_check(struct device *dev, struct iommu_domain *domain,
+		const struct dma_iova_request *req, u64 total)
+{
+	struct dma_iova_request full;
+	int ret;
+
+	if (get_dma_ops(dev))
+		return -EOPNOTSUPP;
+
+	ret = iova_request_complete(dev, req, &full);
+	if (!ret && domain)
+		ret = iommu_dma_iova_check(domain, &full, total);
+	return ret;
+}
+
+int dma_iova_reserve_in(struct device *dev, struct iommu_domain *domain,
+		struct dma_iova_state *state,
+		const struct dma_iova_request *req)
+{
+	memset(state, 0, sizeof(*state));
+	return iova_reserve(dev, domain, state, req);
+}
+
+void dma_iova_give_back(struct iommu_domain *domain,
+		struct dma_iova_state *state)
+{
+	if (iova_state_direct(state))
+		direct_iova_free(state);
+	else if (IS_ENABLED(CONFIG_IOMMU_DMA))
+		iommu_dma_iova_give_back(domain, state);
+}
+#endif
 
 /**
  * dma_iova_reserve - Reserve DMA addresses, to map memory there later
@@ -333,6 +374,8 @@ static int iova_reserve(struct device *dev, struct dma_iova_state *state,
  *   two, or no aligned range of that size is in the window and can be addressed by
  *   the device and its IOMMU.
  * * -ENOSPC: what is left has no such range.
+ * * -EAGAIN: somebody waits for addresses there, who comes first: see
+ *   dma_bind_batch_commit().
  * * -ENOMEM: no memory for the allocator's record.
  * * -EOPNOTSUPP: the DMA operations of the device are not the common ones, or it
  *   is mapped directly and has to bounce.
@@ -343,7 +386,7 @@ int dma_iova_reserve(struct device *dev, struct dma_iova_state *state,
 	int ret;
 
 	memset(state, 0, sizeof(*state));
-	ret = iova_reserve(dev, state, req);
+	ret = iova_reserve(dev, NULL, state, req);
 	if (!ret)
 		debug_dma_iova_reserve(dev, state);
 	trace_dma_iova_reserve(dev, req, state, ret);

@@ -7,6 +7,8 @@
 
 #include <linux/dma-mapping.h>
 
+struct iommu_domain;
+
 /* Whether [@offset, @offset + @size) is a part of the reservation. */
 static inline bool iova_state_covers(const struct dma_iova_state *state,
 				     size_t offset, size_t size)
@@ -22,6 +24,13 @@ static inline bool iova_state_direct(const struct dma_iova_state *state)
 	return state->__size & DMA_IOVA_DIRECT;
 }
 
+int dma_iova_check(struct device *dev, struct iommu_domain *domain,
+		const struct dma_iova_request *req, u64 total);
+int dma_iova_reserve_in(struct device *dev, struct iommu_domain *domain,
+		struct dma_iova_state *state,
+		const struct dma_iova_request *req);
+void dma_iova_give_back(struct iommu_domain *domain,
+		struct dma_iova_state *state);
 int direct_iova_addr(struct device *dev, phys_addr_t phys, size_t size,
 		enum dma_data_direction dir, unsigned long attrs,
 		dma_addr_t *addr);

@@ -62,9 +62,10 @@ enum dma_mapper_kind {
  * @dir: direction; DMA_BIDIRECTIONAL for CPUs
  * @coherent: whether it takes part in the CPUs' coherency protocol
  * @live: whether the mapping is there: not while it is being made or removed
+ * @pending: whether nobody has begun to make it: how can still be changed
  * @counted: whether it stands for its address space
  *
- * Immutable while it is on the list, but the last three, which the lock protects.
+ * Immutable while it is on the list, but the last four, which the lock protects.
  */
 struct dma_mapper {
 	struct list_head list;
@@ -75,6 +76,7 @@ struct dma_mapper {
 	u8 dir;
 	bool coherent;
 	bool live;
+	bool pending;
 	bool counted;
 };
 
