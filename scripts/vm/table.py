@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Results of boots as rows and tables."""
 
-from .plan import SLOTS
+from .plan import EDUS, FUNCTIONS, SLOTS
 
-OURS = ("edu",)
+OURS = EDUS
 USER_DOCS = {"nvme-raw": "dio_nvme", "nvme-fs": "fs_nvme", "vblk": "dio_vblk",
              "vnet": "net", "e1000e": "net"}
 TITLES = {"nvme-raw": "NVMe, direct I/O", "nvme-fs": "NVMe, ext4", "vblk": "virtio-blk",
-          "vnet": "virtio-net", "e1000e": "e1000e", "edu": "edu"}
+          "vnet": "virtio-net", "e1000e": "e1000e", "edu": "edu", "edu2": "edu, the second",
+          "pair0": "edu, function 0 of two", "pair1": "edu, function 1 of two",
+          "edu-direct": "edu, mapped directly"}
 KINDS = {"msix": "MSI-X", "msi": "MSI", "intx": "INTx"}
 
 
@@ -67,7 +69,7 @@ def device_verdict(result, device):
 
 
 def row_of(result, device):
-    bdf = f"0000:00:{SLOTS[device]:02x}.0"
+    bdf = f"0000:00:{SLOTS[device]:02x}.{FUNCTIONS.get(device, 0)}"
     row = next((d for d in result["devices"] if d["bdf"] == bdf), {})
     return {
         "boot": result["plan"],

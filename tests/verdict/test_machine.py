@@ -17,7 +17,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 from vm import boot  # noqa: E402
 from vm.arch import ARCHES  # noqa: E402
 from vm.machine import DTB_EDITS, STOPPING, Machine, MachineError, qemu  # noqa: E402
-from vm.plan import CHOICES, Plan, PlanError, all_plans  # noqa: E402
+from vm.plan import CHOICES, SLOTS, Plan, PlanError, all_plans  # noqa: E402
+from vm.table import rows_of  # noqa: E402
 from tally import tally  # noqa: E402
 
 FALSE_QEMU = """#!/bin/sh
@@ -220,6 +221,19 @@ def plan_types():
     return ""
 
 
+def rows_for_all_devices():
+    """The table of a boot has a row for whatever a plan can ask for."""
+    result = {"plan": "p", "planned": [*SLOTS, "peer"], "docs": [], "expected": [], "devices": [
+        {"bdf": "0000:00:09.1", "driver": "second"}]}
+    rows = rows_of(result)
+    if len({row["device"] for row in rows}) != len(SLOTS):
+        return "two devices have one title"
+    drivers = [row["driver"] for row in rows]
+    if drivers.count("second") != 1 or drivers[list(SLOTS).index("pair1")] != "second":
+        return f"not the second function's driver: {drivers}"
+    return ""
+
+
 def plans_are_good():
     names = [plan.name for plan in all_plans()]
     return "" if "coherent" in names and len(names) > 5 else f"plans: {names}"
@@ -287,6 +301,7 @@ TESTS = {
     "plan_missing": lambda: refused(lambda: Plan("nosuch"), "no such plan", PlanError),
     "plan_types": plan_types,
     "plans_are_good": plans_are_good,
+    "rows_for_all_devices": rows_for_all_devices,
 }
 
 
