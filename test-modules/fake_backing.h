@@ -49,7 +49,8 @@ static inline int bk_init(struct kunit *test)
 	return fk_init(test);
 }
 
-static inline void bk_exit(struct kunit *test)
+/* What is bound and reserved, so that devices can leave their spaces. */
+static inline void bk_unbind_all(void)
 {
 	unsigned int i;
 
@@ -59,6 +60,14 @@ static inline void bk_exit(struct kunit *test)
 	for (i = 0; i < bk.states; i++)
 		if (dma_use_iova(&bk.state[i].state))
 			dma_iova_free(bk.state[i].dev, &bk.state[i].state);
+	bk.states = 0;
+}
+
+static inline void bk_exit(struct kunit *test)
+{
+	unsigned int i;
+
+	bk_unbind_all();
 	for (i = 0; i < bk.backings; i++)
 		dma_backing_put(bk.backing[i]);
 	fk_exit(test);

@@ -53,13 +53,7 @@ static inline void bt_exit(struct kunit *test)
 	for (i = 0; i < bt.batches; i++)
 		if (bt.batch[i].batch.bound)
 			dma_bind_batch_undo(&bt.batch[i].batch);
-	for (i = 0; i < bk.bindings; i++)
-		if (bk.binding[i].mapper.backing)
-			dma_iova_unbind(&bk.binding[i]);
-	for (i = 0; i < bk.states; i++)
-		if (dma_use_iova(&bk.state[i].state))
-			dma_iova_free(bk.state[i].dev, &bk.state[i].state);
-	bk.states = 0;
+	bk_unbind_all();
 	for (i = 0; i < bt.spaces; i++) {
 		if (bt.in[i])
 			dma_space_detach(fake_device(bt.in[i]));
