@@ -337,6 +337,24 @@ static void r004_7_device_leaves(struct kunit *test)
 	dma_bind_batch_undo(&large->batch);
 }
 
+/* A batch of two spaces waits for room in that of @b, and one of @b behind it. */
+static struct dma_iova_state *waits_in_two(struct kunit *test,
+					   struct fake_dev *a,
+					   struct fake_dev *b,
+					   struct client c[2])
+{
+	struct dma_iova_state *hog;
+	struct bt_batch *both;
+
+	bt_small(test, b, BT_SPACE);
+	hog = bk_reserve(test, b, 40 * P);
+	both = wants(test, b, 40);
+	bt_add(test, both, a, both->entry[0].backing, 0, 8);
+	client_waits(test, &c[0], both, FOREVER);
+	client_waits(test, &c[1], wants(test, b, 8), FOREVER);
+	return hog;
+}
+
 /* The last one to leave; what it waits for is in another space. */
 static void r004_7_space_goes_away(struct kunit *test)
 {
@@ -344,23 +362,17 @@ static void r004_7_space_goes_away(struct kunit *test)
 	int domains = atomic_read(&a->iommu->domains);
 	struct dma_iova_state *hog;
 	struct dma_space *space;
-	struct bt_batch *both;
 	struct client c[2];
 
 	space = create(test, a, FIRST, LAST);
 	attach(test, space, a);
-	bt_small(test, b, BT_SPACE);
-	hog = bk_reserve(test, b, 40 * P);
-	both = wants(test, b, 40);
-	bt_add(test, both, a, both->entry[0].backing, 0, 8);
-	client_waits(test, &c[0], both, FOREVER);
-	client_waits(test, &c[1], wants(test, b, 8), FOREVER);
+	hog = waits_in_two(test, a, b, c);
 	KUNIT_EXPECT_EQ(test, atomic_read(&a->iommu->domains), domains + 1);
 	dma_space_detach(fake_device(a));
 	dma_space_put(space);
 	client_ends(test, &c[0], -ENODEV);
 	KUNIT_EXPECT_EQ(test, atomic_read(&a->iommu->domains), domains);
-	bt_expect_unbound(test, both, "gone", 0);
+	bt_expect_unbound(test, c[0].b, "gone", 0);
 	client_ends(test, &c[1], 0);
 	bk_unreserve(b, hog);
 }
@@ -370,18 +382,12 @@ static void r004_7_default_domain_goes_away(struct kunit *test)
 {
 	struct fake_dev *a = bk_dev(test, 0, true), *b = bk_dev(test, 1, true);
 	struct dma_iova_state *hog;
-	struct bt_batch *both;
 	struct client c[2];
 
-	bt_small(test, b, BT_SPACE);
-	hog = bk_reserve(test, b, 40 * P);
-	both = wants(test, b, 40);
-	bt_add(test, both, a, both->entry[0].backing, 0, 8);
-	client_waits(test, &c[0], both, FOREVER);
-	client_waits(test, &c[1], wants(test, b, 8), FOREVER);
+	hog = waits_in_two(test, a, b, c);
 	KUNIT_EXPECT_GT(test, fk_write_type(a, "identity"), 0);
 	client_ends(test, &c[0], -ENODEV);
-	bt_expect_unbound(test, both, "gone", 0);
+	bt_expect_unbound(test, c[0].b, "gone", 0);
 	client_ends(test, &c[1], 0);
 	bk_unreserve(b, hog);
 }
