@@ -6,6 +6,10 @@
  */
 
 #include <linux/dma-backing-ops.h>
+#if __has_include(<linux/dma-batch.h>)
+#define HAVE_DMA_BATCH
+#include <linux/dma-batch.h>
+#endif
 
 #include "fake_exporter.h"
 
@@ -141,6 +145,31 @@ static void r004_8_bound_by_its_exporter(struct kunit *test)
 	dma_iova_unbind(&b2);
 	fx_expect_released(test, fx);
 }
+
+#ifdef HAVE_DMA_BATCH
+/* A batch would have to reserve where only the exporter can map. */
+static void r004_8_not_in_a_batch(struct kunit *test)
+{
+	struct fake_dev *fake = device(test);
+	struct dma_iova_request req = { .size = FX_SIZE };
+	struct dma_bind_batch batch;
+	struct dma_bind_entry entry;
+	struct dma_backing *backing;
+	struct fx *fx;
+
+	backing = fx_import(test, &fx, &fx_ops);
+	dma_bind_batch_init(&batch);
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
+			dma_bind_batch_add(&batch, &entry, fake_device(fake),
+					   &req, backing, 0, FX_SIZE,
+					   DMA_FROM_DEVICE, 0));
+	/* It is not in there. */
+	KUNIT_EXPECT_EQ(test, 0, dma_bind_batch_commit(&batch, 0));
+	dma_bind_batch_undo(&batch);
+	KUNIT_EXPECT_TRUE(test, dma_backing_put(backing));
+	fx_expect_released(test, fx);
+}
+#endif
 
 static void r004_8_only_what_is_contiguous(struct kunit *test)
 {
@@ -478,6 +507,9 @@ static struct kunit_case fake_import_cases[] = {
 	KUNIT_CASE(r001_4_our_own_is_the_same_again),
 	KUNIT_CASE(r001_4_binding_what_was_imported),
 	KUNIT_CASE(r004_8_bound_by_its_exporter),
+#ifdef HAVE_DMA_BATCH
+	KUNIT_CASE(r004_8_not_in_a_batch),
+#endif
 	KUNIT_CASE(r004_8_only_what_is_contiguous),
 	KUNIT_CASE(r004_8_errors_of_the_exporter),
 	KUNIT_CASE(r004_8_not_whole_pages),
