@@ -346,6 +346,7 @@ void fake_iommu_reset(struct fake_iommu *iommu)
 	iommu->no_paging = false;
 	iommu->fail_map = 0;
 	iommu->fail_sync = 0;
+	iommu->nameless = false;
 	atomic_set(&iommu->maps, 0);
 	atomic_set(&iommu->map_syncs, 0);
 	atomic_long_set(&iommu->map_told, 0);
@@ -354,6 +355,7 @@ void fake_iommu_reset(struct fake_iommu *iommu)
 	atomic_long_set(&iommu->unmap_told, 0);
 	atomic_set(&iommu->flushes, 0);
 	atomic_set(&iommu->attaches, 0);
+	atomic_set(&iommu->faults, 0);
 	atomic_set(&iommu->outside, 0);
 	atomic_set(&iommu->twice, 0);
 	atomic_set(&iommu->holes, 0);
@@ -482,6 +484,35 @@ int fake_dev_prot(struct fake_dev *fake, dma_addr_t addr)
 }
 EXPORT_SYMBOL_GPL(fake_dev_prot);
 
+static bool fake_dev_reaches(struct fake_dev *fake, dma_addr_t addr, int need)
+{
+	return fake_dev_phys(fake, addr) &&
+	       (!fake->iommu || fake_dev_prot(fake, addr) & need);
+}
+
+/*
+ * The device is held back while somebody is told, as if by an interrupt. True if the
+ * access shall be repeated.
+ */
+static bool fake_dev_fault(struct fake_dev *fake, dma_addr_t addr, int need)
+{
+	struct iommu_domain *domain = fake->domain;
+	unsigned long flags;
+	int ret;
+
+	if (!fake->iommu || !domain || domain == &fake_identity ||
+	    domain == &fake_blocked)
+		return false;
+	atomic_inc(&fake->iommu->faults);
+	local_irq_save(flags);
+	ret = report_iommu_fault(domain,
+				 fake->iommu->nameless ? NULL : &fake->pdev->dev,
+				 addr, need == IOMMU_WRITE ? IOMMU_FAULT_WRITE :
+							     IOMMU_FAULT_READ);
+	local_irq_restore(flags);
+	return !ret;
+}
+
 static size_t fake_dev_copy(struct fake_dev *fake, dma_addr_t addr, void *buf,
 			    size_t len, int need)
 {
@@ -490,11 +521,15 @@ static size_t fake_dev_copy(struct fake_dev *fake, dma_addr_t addr, void *buf,
 	while (done < len) {
 		size_t n = min(len - done,
 			       PAGE_SIZE - offset_in_page((unsigned long)addr));
-		phys_addr_t phys = fake_dev_phys(fake, addr);
+		phys_addr_t phys;
 		struct page *page;
 
-		if (!phys || (fake->iommu && !(fake_dev_prot(fake, addr) & need)))
+		/* Once more, and no third time */
+		if (!fake_dev_reaches(fake, addr, need) &&
+		    (!fake_dev_fault(fake, addr, need) ||
+		     !fake_dev_reaches(fake, addr, need)))
 			break;
+		phys = fake_dev_phys(fake, addr);
 		if (!pfn_valid(PHYS_PFN(phys)))
 			break;
 		page = pfn_to_page(PHYS_PFN(phys));

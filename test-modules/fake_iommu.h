@@ -28,6 +28,7 @@
  * @no_paging: it has no paging domains
  * @fail_map: the n-th call of map_pages from now on fails (0: none)
  * @fail_sync: the n-th call of iotlb_sync_map from now on fails (0: none)
+ * @nameless: faults are reported without the device
  * @domains: paging domains that are alive
  * @maps: calls of map_pages
  * @map_syncs: calls of iotlb_sync_map
@@ -37,6 +38,7 @@
  * @unmap_told: bytes they were about
  * @flushes: calls of flush_iotlb_all
  * @attaches: devices that changed their domain
+ * @faults: accesses that were stopped, and reported in a paging domain
  * @outside: pages that were to be mapped outside the aperture
  * @twice: pages that were to be mapped over something
  * @holes: pages that were to be unmapped and were not mapped
@@ -53,6 +55,7 @@ struct fake_iommu {
 	bool no_paging;
 	int fail_map;
 	int fail_sync;
+	bool nameless;
 
 	atomic_t domains;
 	atomic_t maps;
@@ -63,6 +66,7 @@ struct fake_iommu {
 	atomic_long_t unmap_told;
 	atomic_t flushes;
 	atomic_t attaches;
+	atomic_t faults;
 	atomic_t outside;
 	atomic_t twice;
 	atomic_t holes;

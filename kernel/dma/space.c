@@ -21,9 +21,9 @@
  * memory was allocated in the space, and has to be freed there. A device that
  * the IOMMU driver attached, with no driver bound, stays attached for good.
  *
- * Locking: space->lock serialises attaching to one space. The mutex of an IOMMU
- * group nests in it. Everything in struct dma_space is immutable. All calls here
- * may sleep. Detaching cannot fail.
+ * Locking: space->lock serialises attaching to one space, and changes of who is
+ * told of faults. The mutex of an IOMMU group nests in it. All else in struct
+ * dma_space is immutable. All calls here may sleep. Detaching cannot fail.
  *
  * Limits: addresses are those that an unsigned long can hold, for that is what
  * iommu_map() takes. On a 32-bit kernel an end beyond is clamped.
@@ -51,11 +51,16 @@
  * @list: entry in dma_spaces
  * @id: its number, which no other has until the next boot
  * @ref: the creator's reference and one for each attached device
- * @lock: serialises attaching
+ * @lock: serialises attaching, and protects the last two
  * @domain: what translates, NULL in a one-to-one space
  * @first: first address
  * @last: last address
  * @coherent: whether the devices in it snoop the CPU's caches
+ * @fault_handler: who is told of faults, or NULL
+ * @fault_data: what it is given
+ *
+ * A fault reads the last two without the lock: they do not change as long as the
+ * domain has dma_space_fault().
  */
 struct dma_space {
 	struct list_head list;
@@ -66,6 +71,8 @@ struct dma_space {
 	dma_addr_t first;
 	dma_addr_t last;
 	bool coherent;
+	dma_fault_fn fault_handler;
+	void *fault_data;
 };
 
 /**
@@ -185,8 +192,12 @@ static void dma_space_release(struct kref *ref)
 
 	scoped_guard(spinlock_irqsave, &dma_space_guards_lock)
 		list_del(&space->list);
-	if (space->domain)
+	if (space->domain) {
+		/* The domain can be somebody's for longer */
+		if (space->fault_handler)
+			iommu_dma_set_fault_handler(space->domain, NULL, NULL);
 		iommu_dma_domain_put(space->domain);
+	}
 	mutex_destroy(&space->lock);
 	kfree(space);
 }
@@ -476,6 +487,69 @@ void dma_space_detach(struct device *dev)
 	dma_space_leave(space, dev);
 }
 EXPORT_SYMBOL_GPL(dma_space_detach);
+
+static int dma_space_fault(struct iommu_domain *domain, struct device *dev,
+			   unsigned long iova, int flags, void *token)
+{
+	struct dma_space *space = token;
+
+	return space->fault_handler(space, dev, iova, flags, space->fault_data);
+}
+
+/**
+ * dma_space_set_fault_handler - Be told when a device touches what is not mapped
+ * @space: the space, which an IOMMU translates
+ * @handler: who is told, or NULL: nobody any more
+ * @data: what @handler is given
+ *
+ * @handler gets the space, the device, the address, IOMMU_FAULT_READ or
+ * IOMMU_FAULT_WRITE, and @data. The device is NULL if the IOMMU driver does not
+ * know which it is, or is not the one that did it: some name the IOMMU, or one
+ * device for all in the domain. It is called in atomic context, mostly in that of
+ * an interrupt, and can be called by several CPUs at once. It can bind what the
+ * device wants with dma_iova_bind() in a reservation that was made before, so that
+ * memory is mapped when it is first used.
+ *
+ * It returns 0 if the access can be repeated now. An IOMMU that holds the device
+ * back lets it go on then; behind others the access has failed, and the driver
+ * makes the device repeat it. After -ENOSYS, or any other error, the IOMMU driver
+ * does what it does without a handler. Two go by rules of their own: arm-smmu lets
+ * a device that it holds back go on if it gets -EAGAIN, and exynos-iommu has a lock
+ * that mapping can need, so there nothing can be bound in the handler.
+ *
+ * Only IOMMU drivers that call report_iommu_fault() have something to tell. Page
+ * requests of PCI devices do not come here.
+ *
+ * When this returns after @handler was NULL, nobody is being told any more. A
+ * driver does so before it frees what the handler uses, or unloads its code. The
+ * last reference on the space does so as well.
+ *
+ * Context: Process context. May sleep. Not in @handler.
+ * Return: 0, or
+ *
+ * * -EOPNOTSUPP: the space is one-to-one, nothing there stops a device.
+ * * -EBUSY: somebody else is told.
+ */
+int dma_space_set_fault_handler(struct dma_space *space, dma_fault_fn handler,
+				void *data)
+{
+	if (!space->domain)
+		return -EOPNOTSUPP;
+
+	guard(mutex)(&space->lock);
+	if (!handler) {
+		iommu_dma_set_fault_handler(space->domain, NULL, NULL);
+		space->fault_handler = NULL;
+		return 0;
+	}
+	if (space->fault_handler)
+		return -EBUSY;
+	space->fault_handler = handler;
+	space->fault_data = data;
+	iommu_dma_set_fault_handler(space->domain, dma_space_fault, space);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dma_space_set_fault_handler);
 
 #if defined(CONFIG_DMA_BACKING) && defined(CONFIG_DEBUG_FS)
 /*
