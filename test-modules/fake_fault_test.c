@@ -59,6 +59,9 @@ static int lazy_fault(struct dma_space *space, struct device *dev,
 	if (addr - dma_iova_addr(l->state) >= dma_iova_size(l->state))
 		return -ENOSYS;
 	n = (addr - dma_iova_addr(l->state)) / P;
+	/* What it wants is not to be had by binding. */
+	if (l->binding[n]->mapper.backing)
+		return -EACCES;
 	return dma_iova_bind(fake_device(l->fake), l->state, l->binding[n], n * P,
 			     l->backing, n * P, P, l->dir, 0);
 }
@@ -233,17 +236,18 @@ static void r004_6_refused_is_stopped(struct kunit *test)
 					     dma_iova_size(l->state), "x", 1), 0);
 }
 
-/* It is bound, and the device wants more than that. */
-static void r004_6_no_endless_loop(struct kunit *test)
+/* The device wants to write, so what is bound then does not help. */
+static void r004_6_bound_is_not_enough(struct kunit *test)
 {
 	struct lazy *l = lazy(test);
 
 	l->dir = DMA_TO_DEVICE;
 	KUNIT_EXPECT_EQ(test, 0, fake_dev_write(l->fake, dma_iova_addr(l->state),
 						"x", 1));
-	expect_told(l, 1);
+	expect_told(l, 2);
+	KUNIT_EXPECT_EQ(test, l->flags, IOMMU_FAULT_WRITE);
 	KUNIT_EXPECT_EQ(test, reads(l, 0, P), P);
-	expect_told(l, 1);
+	expect_told(l, 2);
 }
 
 /* The IOMMU has no memory for its tables in an interrupt. */
@@ -388,7 +392,7 @@ static struct kunit_case fake_fault_cases[] = {
 	KUNIT_CASE(r004_6_device_without_a_name),
 	KUNIT_CASE(r004_6_each_device_of_a_space),
 	KUNIT_CASE(r004_6_refused_is_stopped),
-	KUNIT_CASE(r004_6_no_endless_loop),
+	KUNIT_CASE(r004_6_bound_is_not_enough),
 	KUNIT_CASE(r004_6_binding_fails),
 	KUNIT_CASE(r004_6_one_is_told),
 	KUNIT_CASE(r004_6_not_one_to_one),

@@ -516,6 +516,7 @@ static bool fake_dev_fault(struct fake_dev *fake, dma_addr_t addr, int need)
 static size_t fake_dev_copy(struct fake_dev *fake, dma_addr_t addr, void *buf,
 			    size_t len, int need)
 {
+	unsigned int tries;
 	size_t done = 0;
 
 	while (done < len) {
@@ -524,11 +525,11 @@ static size_t fake_dev_copy(struct fake_dev *fake, dma_addr_t addr, void *buf,
 		phys_addr_t phys;
 		struct page *page;
 
-		/* Once more, and no third time */
-		if (!fake_dev_reaches(fake, addr, need) &&
-		    (!fake_dev_fault(fake, addr, need) ||
-		     !fake_dev_reaches(fake, addr, need)))
-			break;
+		/* As long as somebody says that it can be repeated. */
+		for (tries = 0; !fake_dev_reaches(fake, addr, need); tries++)
+			if (tries == FAKE_REPEATS ||
+			    !fake_dev_fault(fake, addr, need))
+				return done;
 		phys = fake_dev_phys(fake, addr);
 		if (!pfn_valid(PHYS_PFN(phys)))
 			break;

@@ -17,6 +17,8 @@
 
 #define FAKE_INSTANCES	2
 #define FAKE_REGIONS	4
+/* A device gives up, so that a test that goes wrong ends */
+#define FAKE_REPEATS	10
 
 /**
  * struct fake_iommu - one instance; it stays for good, as a real one does

@@ -502,20 +502,25 @@ static int dma_space_fault(struct iommu_domain *domain, struct device *dev,
  * @handler: who is told, or NULL: nobody any more
  * @data: what @handler is given
  *
- * @handler gets the space, the device, the address, IOMMU_FAULT_READ or
- * IOMMU_FAULT_WRITE, and @data. The device is NULL if the IOMMU driver does not
- * know which it is, or is not the one that did it: some name the IOMMU, or one
- * device for all in the domain. It is called in atomic context, mostly in that of
- * an interrupt, and can be called by several CPUs at once. It can bind what the
- * device wants with dma_iova_bind() in a reservation that was made before, so that
- * memory is mapped when it is first used.
+ * @handler gets the space, the device, the address, flags and @data. The device is
+ * NULL if the IOMMU driver does not know which it is, or is not the one that did
+ * it: some name the IOMMU, or one device for all in the domain. The flags are
+ * IOMMU_FAULT_WRITE if the driver knows that it was a write; nothing else in them
+ * means anything, for many do not tell.
  *
- * It returns 0 if the access can be repeated now. An IOMMU that holds the device
- * back lets it go on then; behind others the access has failed, and the driver
- * makes the device repeat it. After -ENOSYS, or any other error, the IOMMU driver
- * does what it does without a handler. Two go by rules of their own: arm-smmu lets
- * a device that it holds back go on if it gets -EAGAIN, and exynos-iommu has a lock
- * that mapping can need, so there nothing can be bound in the handler.
+ * It is called in atomic context, mostly in that of an interrupt, and can be called
+ * by several CPUs at once, for one page as well. It can bind what the device wants
+ * with dma_iova_bind() in a reservation that was made before, so that memory is
+ * mapped when it is first used. Not with exynos-iommu, sun50i-iommu and vsi-iommu,
+ * which call it with a lock that mapping needs, nor with omap-iommu, whose mapping
+ * is not for interrupts.
+ *
+ * It returns 0 if it has dealt with the fault, and -ENOSYS if it wants what happens
+ * without a handler. The IOMMU driver makes of it what it can. Most say nothing about
+ * the fault after 0, but the access has failed, and the driver of the device makes it
+ * repeat that. Where the device is held back, exynos-iommu lets it go on after 0, and
+ * panics after all else, as it does without a handler; arm-smmu lets it go on after
+ * -EAGAIN.
  *
  * Only IOMMU drivers that call report_iommu_fault() have something to tell. Page
  * requests of PCI devices do not come here.
