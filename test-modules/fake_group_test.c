@@ -338,9 +338,9 @@ static void one_to_one_leaves_nothing(struct kunit *test)
 	};
 	struct fake_dev *fake = fk_dev(test, &(struct fake_config){
 					.untranslated = true });
-	const unsigned int rounds = 50;
+	const int rounds = 50;
 	long objects = 0;
-	unsigned int i;
+	int i;
 
 	for (i = 0; i < rounds; i++) {
 		struct dma_space *space;
