@@ -224,7 +224,7 @@ static struct page *alloc_lowmem(struct device *dev, size_t size, gfp_t gfp,
 static struct page *alloc_any(struct device *dev, size_t size, gfp_t gfp,
 		bool (*phys_ok)(struct device *, phys_addr_t, size_t))
 {
-	bool own_area = dev && dev->cma_area;
+	bool own_area = dev_get_cma_area(dev) != dev_get_cma_area(NULL);
 	struct page *page = NULL;
 
 	if (!own_area)
