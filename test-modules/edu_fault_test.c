@@ -18,6 +18,7 @@
 /**
  * struct frame - a page that is bound when the device wants it
  * @dev: the device
+ * @alone: and who was in its group
  * @space: where
  * @backing: the memory
  * @page: and what it is made of
@@ -35,6 +36,7 @@
  */
 struct frame {
 	struct device *dev;
+	struct lonely alone;
 	struct dma_space *space;
 	struct dma_backing *backing;
 	struct page *page;
@@ -83,6 +85,7 @@ static int frame_fault(struct dma_space *space, struct device *dev,
 	return f->ret;
 }
 
+/* The device is in a space, and has something to write (seed 1). */
 static struct frame *frame(struct kunit *test)
 {
 	struct frame *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
@@ -97,6 +100,8 @@ static struct frame *frame(struct kunit *test)
 	f->space = create(test);
 	f->backing = dma_backing_from_pages(&f->page, 1, 0, NULL, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f->backing);
+	be_alone(test, &f->alone);
+	dt_expect_data(test, ctx->edu, ctx->domain, 1);
 	enter(test, f->space, ctx->edu);
 	KUNIT_ASSERT_EQ(test, 0, dma_iova_reserve(ctx->dev, &f->state, &req));
 	KUNIT_ASSERT_EQ(test, 0, dma_space_set_fault_handler(f->space, frame_fault,
@@ -116,6 +121,7 @@ static void frame_end(struct kunit *test, struct frame *f)
 	leave(test, ctx->edu);
 	dma_space_put(f->space);
 	expect_default(test);
+	be_together(test, &f->alone);
 }
 
 /* The news comes by an interrupt of its own. */
@@ -128,16 +134,10 @@ static void expect_told(struct kunit *test, struct frame *f, int times)
 static void touch(struct kunit *test, bool writes)
 {
 	struct dt_ctx *ctx = test->priv;
-	struct lonely l;
-	struct frame *f;
+	struct frame *f = frame(test);
 	dma_addr_t addr;
-	u8 *mem;
+	u8 *mem = page_address(f->page);
 
-	be_alone(test, &l);
-	/* Something for the device to write. */
-	dt_expect_data(test, ctx->edu, ctx->domain, 1);
-	f = frame(test);
-	mem = page_address(f->page);
 	addr = dma_iova_addr(&f->state);
 	if (writes)
 		KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, addr, 0, FEW));
@@ -162,7 +162,6 @@ static void touch(struct kunit *test, bool writes)
 		KUNIT_EXPECT_EQ(test, dt_check(mem + SZ_2K, LEN, 2), LEN);
 	}
 	frame_end(test, f);
-	be_together(test, &l);
 }
 
 static void r004_6_device_reads(struct kunit *test)
@@ -179,13 +178,9 @@ static void r004_6_device_writes(struct kunit *test)
 static void r004_6_refused_is_stopped(struct kunit *test)
 {
 	struct dt_ctx *ctx = test->priv;
-	struct lonely l;
-	struct frame *f;
-	dma_addr_t next;
+	struct frame *f = frame(test);
+	dma_addr_t next = dma_iova_addr(&f->state) + PAGE_SIZE;
 
-	be_alone(test, &l);
-	f = frame(test);
-	next = dma_iova_addr(&f->state) + PAGE_SIZE;
 	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, next, 0, FEW));
 	expect_told(test, f, 1);
 	KUNIT_EXPECT_EQ(test, f->ret, -ENOSYS);
@@ -193,20 +188,15 @@ static void r004_6_refused_is_stopped(struct kunit *test)
 	KUNIT_EXPECT_LT(test, f->at, next + FEW);
 	KUNIT_EXPECT_EQ(test, 0, iommu_iova_to_phys(dma_space_domain(f->space), next));
 	frame_end(test, f);
-	be_together(test, &l);
 }
 
 /* The memory does not allow it. When it does, the device gets there. */
 static void r004_6_cannot_be_bound(struct kunit *test)
 {
 	struct dt_ctx *ctx = test->priv;
-	struct lonely l;
-	struct frame *f;
+	struct frame *f = frame(test);
 	dma_addr_t addr;
 
-	be_alone(test, &l);
-	dt_expect_data(test, ctx->edu, ctx->domain, 1);
-	f = frame(test);
 	f->attrs = DMA_ATTR_WRITE_COMBINE;
 	addr = dma_iova_addr(&f->state);
 	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, addr, 0, 1));
@@ -221,22 +211,16 @@ static void r004_6_cannot_be_bound(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, addr, 0, LEN));
 	KUNIT_EXPECT_EQ(test, dt_check(page_address(f->page), LEN, 1), LEN);
 	frame_end(test, f);
-	be_together(test, &l);
 }
 
 /* It may read. */
 static void r004_6_only_to_read(struct kunit *test)
 {
 	struct dt_ctx *ctx = test->priv;
-	struct lonely l;
-	struct frame *f;
+	struct frame *f = frame(test);
 	dma_addr_t addr;
-	u8 *mem;
+	u8 *mem = page_address(f->page);
 
-	be_alone(test, &l);
-	dt_expect_data(test, ctx->edu, ctx->domain, 1);
-	f = frame(test);
-	mem = page_address(f->page);
 	f->dir = DMA_TO_DEVICE;
 	KUNIT_EXPECT_EQ(test, 0, frame_bind(f));
 	addr = dma_iova_addr(&f->state);
@@ -249,7 +233,6 @@ static void r004_6_only_to_read(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->kind, IOMMU_FAULT_WRITE);
 	KUNIT_EXPECT_EQ(test, dt_check_same(mem, FEW, 0), FEW);
 	frame_end(test, f);
-	be_together(test, &l);
 }
 
 static struct kunit_case edu_fault_cases[] = {
