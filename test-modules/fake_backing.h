@@ -2,7 +2,7 @@
 /*
  * What the suites on backings share that have a fake IOMMU.
  *
- * HAVE_DMA_BACKING comes from the Makefile, which asks the kernel's configuration.
+ * HAVE_DMA_BACKING comes from the Makefile, which asks the kernel for it.
  *
  * Reservations, bindings and backings of a case are kept in one place, for a case
  * that ends in the middle must not leave its bindings in a kernel's list.
