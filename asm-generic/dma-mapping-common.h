@@ -168,7 +168,10 @@ static inline int arch_dma_policy_prot(enum dma_cache_policy policy,
 {
 	if (policy == DMA_CACHE_CACHED)
 		return 0;
-	if (!IS_ENABLED(CONFIG_DMA_NONCOHERENT_MMAP))
+	/* There are machines that have but one kind of mapping */
+	if (!IS_ENABLED(CONFIG_DMA_NONCOHERENT_MMAP) ||
+	    pgprot_val(pgprot_writecombine(PAGE_KERNEL)) ==
+	    pgprot_val(PAGE_KERNEL))
 		return -EOPNOTSUPP;
 	if (policy == DMA_CACHE_UNCACHED)
 		*prot = pgprot_dmacoherent(*prot);
@@ -177,6 +180,28 @@ static inline int arch_dma_policy_prot(enum dma_cache_policy policy,
 	return 0;
 }
 #define arch_dma_policy_prot arch_dma_policy_prot
+#endif
+
+/**
+ * arch_dma_sync_cpu_invalidates - whether arch_sync_dma_for_cpu() does it all
+ *
+ * Before the CPU reads what a device has written, the caches must not hold
+ * anything of it. CPUs that speculate can fetch it at any time, so there
+ * arch_sync_dma_for_cpu() invalidates. Those that do not may leave it to
+ * arch_sync_dma_for_device(), which is called before the device writes when the
+ * memory is a device's by turns. Memory that stays with the device gets no such
+ * call, and both are made when it is handed over.
+ *
+ * The default is that both are needed, which is right everywhere.
+ *
+ * Return: true if nothing is in the caches after arch_sync_dma_for_cpu() alone.
+ */
+#ifndef arch_dma_sync_cpu_invalidates
+static inline bool arch_dma_sync_cpu_invalidates(void)
+{
+	return false;
+}
+#define arch_dma_sync_cpu_invalidates arch_dma_sync_cpu_invalidates
 #endif
 
 /*

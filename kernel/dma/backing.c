@@ -329,6 +329,9 @@ int dma_backing_for_each_mapper_of(struct dma_backing *backing,
 }
 EXPORT_SYMBOL_GPL(dma_backing_for_each_mapper_of);
 
+/* What the length of an entry can be */
+#define SG_MAX_LEN	((size_t)(UINT_MAX & PAGE_MASK))
+
 struct sgtable_fill {
 	struct scatterlist *sg;
 	unsigned int entries;
@@ -338,7 +341,7 @@ static int count_entry(phys_addr_t phys, size_t len, void *data)
 {
 	struct sgtable_fill *fill = data;
 
-	fill->entries++;
+	fill->entries += DIV_ROUND_UP(len, SG_MAX_LEN);
 	return pfn_valid(PHYS_PFN(phys)) ? 0 : -EOPNOTSUPP;
 }
 
@@ -346,8 +349,15 @@ static int fill_entry(phys_addr_t phys, size_t len, void *data)
 {
 	struct sgtable_fill *fill = data;
 
-	sg_set_page(fill->sg, phys_to_page(phys), len, offset_in_page(phys));
-	fill->sg = sg_next(fill->sg);
+	while (len) {
+		size_t part = min(len, SG_MAX_LEN);
+
+		sg_set_page(fill->sg, phys_to_page(phys), part,
+			    offset_in_page(phys));
+		fill->sg = sg_next(fill->sg);
+		phys += part;
+		len -= part;
+	}
 	return 0;
 }
 

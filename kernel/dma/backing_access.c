@@ -11,8 +11,9 @@
  *     have written: lines that are written back later would overwrite what a
  *     device wrote, and it would not see what is in them;
  *   - to the CPUs, they are invalidated if one of the devices can have written:
- *     whether or not there was a mapping, lines can have been fetched by
- *     speculation.
+ *     the CPUs can have read before, and nothing was done when the devices' turn
+ *     began; and lines can have been fetched by speculation, whether or not there
+ *     was a mapping.
  *
  * It crosses when a device of the other side is bound, and when a CPU access
  * begins or ends. A driver whose bindings stay says with
@@ -37,6 +38,8 @@
 #include <linux/dma-map-ops.h>
 #include <linux/export.h>
 #include <trace/events/dma.h>
+
+#include <asm/dma-mapping-common.h>
 
 #include "backing.h"
 
@@ -130,6 +133,19 @@ bool dma_backing_start_crossing(struct dma_backing *backing, bool to_devices)
 	return false;
 }
 
+static void clean_chunk(phys_addr_t phys, size_t len)
+{
+	arch_sync_dma_for_device(phys, len, DMA_TO_DEVICE);
+}
+
+static void invalidate_chunk(phys_addr_t phys, size_t len)
+{
+	/* Nothing is dirty: the caches were cleaned, and nobody wrote since */
+	if (!arch_dma_sync_cpu_invalidates())
+		arch_sync_dma_for_device(phys, len, DMA_FROM_DEVICE);
+	arch_sync_dma_for_cpu(phys, len, DMA_FROM_DEVICE);
+}
+
 static void sync_caches(struct dma_backing *backing, bool to_devices)
 {
 	const struct dma_chunk *chunk;
@@ -138,14 +154,14 @@ static void sync_caches(struct dma_backing *backing, bool to_devices)
 		size_t len = dma_chunk_len(chunk);
 
 		if (to_devices)
-			arch_sync_dma_for_device(chunk->phys, len,
-						 DMA_TO_DEVICE);
+			clean_chunk(chunk->phys, len);
 		else
-			arch_sync_dma_for_cpu(chunk->phys, len,
-					      DMA_FROM_DEVICE);
+			invalidate_chunk(chunk->phys, len);
 		trace_dma_backing_sync(backing, chunk->phys, len, to_devices);
 	}
 	arch_sync_dma_flush();
+	if (!to_devices)
+		arch_sync_dma_for_cpu_all();
 }
 
 void dma_backing_finish_crossing(struct dma_backing *backing, bool to_devices)

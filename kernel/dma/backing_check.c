@@ -6,7 +6,9 @@
  * the two are compared, page by page: what the record promises is calculated from
  * the chunks, what is there is read from the IOMMU's page tables, from the kernel's,
  * and from those of the calling process. User mappings of other processes are not
- * looked at. Neither is what somebody else's exporter has mapped.
+ * looked at. Neither is what somebody else's exporter has mapped, nor a list of more
+ * than one entry for a device that is mapped directly (backing_sgt.c): it has no
+ * address of its own, and nothing is translated there.
  *
  * For a device the IOMMU driver is asked by iommu_iova_to_phys(). Most walk the page
  * tables that the hardware walks. virtio-iommu has none, and answers from its own
@@ -95,8 +97,12 @@ static size_t check_device(struct check_state *check,
 
 static bool is_compared(const struct dma_mapper *mapper)
 {
-	return mapper->live && (mapper->kind == DMA_MAPPER_SPACE ||
-				mapper->kind == DMA_MAPPER_DIRECT);
+	if (!mapper->live)
+		return false;
+	if (mapper->kind != DMA_MAPPER_SPACE && mapper->kind != DMA_MAPPER_DIRECT)
+		return false;
+	/* A list has many addresses, and they are not on record */
+	return dma_mapper_binding(mapper)->addr != DMA_MAPPING_ERROR;
 }
 
 static struct dma_mapper *nth_mapper(struct dma_backing *backing,
@@ -209,7 +215,8 @@ static void check_process(struct check_state *check)
  *
  * Looks at the mappings of devices, of the kernel, and of the calling process. All
  * of them agree, unless somebody has changed page tables behind the back of the
- * DMA API.
+ * DMA API. A list of more than one entry is left out, if the device is mapped
+ * directly, and so is what somebody else maps.
  *
  * Context: Process context. May sleep.
  * Return: the number of pages that are not as they should be

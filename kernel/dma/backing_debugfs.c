@@ -23,7 +23,9 @@
  * Lifetime: a backing is listed from when it is complete until it is freed.
  *
  * Locking: dma_backings_lock protects the list, and keeps what is listed from being
- * freed. backing->lock, backing->vmap_lock and the locks of spaces nest in it.
+ * freed. backing->lock and the locks of spaces nest in it. It nests in the mmap lock,
+ * for munmap() can free a backing. A comparison takes the mmap lock, so it is made
+ * without dma_backings_lock, with a reference on one backing at a time.
  *
  * Context: all of this sleeps.
  */
@@ -144,6 +146,9 @@ static int show_bound_reservation(const struct dma_mapper *mapper, void *data)
 	unsigned int space;
 
 	if (mapper->kind != DMA_MAPPER_SPACE && mapper->kind != DMA_MAPPER_DIRECT)
+		return 0;
+	/* A list of what is where it is: nothing is reserved for it */
+	if (!binding->state)
 		return 0;
 	space = dma_space_id_of(binding->dev);
 	if (space && binding->domain)
@@ -294,14 +299,34 @@ static void show_mismatch(const struct dma_backing_mismatch *mismatch,
 		seq_printf(walk->m, "%#llx\n", (u64)mismatch->found);
 }
 
+/*
+ * Of all backings the one after @backing, or the first if that is NULL, with a
+ * reference, so that it stays in the list. That on @backing is dropped.
+ */
+static struct dma_backing *next_backing(struct dma_backing *backing)
+{
+	struct dma_backing *next;
+
+	scoped_guard(mutex, &dma_backings_lock) {
+		next = list_prepare_entry(backing, &dma_backings, all);
+		list_for_each_entry_continue(next, &dma_backings, all)
+			if (kref_get_unless_zero(&next->ref))
+				break;
+		if (list_entry_is_head(next, &dma_backings, all))
+			next = NULL;
+	}
+	/* It takes the lock if it is the last */
+	dma_backing_put(backing);
+	return next;
+}
+
 static int check_show(struct seq_file *m, void *unused)
 {
 	unsigned long wrong = 0, backings = 0;
 	struct check_walk walk = { .m = m };
-	struct dma_backing *backing;
+	struct dma_backing *backing = NULL;
 
-	guard(mutex)(&dma_backings_lock);
-	list_for_each_entry(backing, &dma_backings, all) {
+	while ((backing = next_backing(backing))) {
 		walk.lines = 0;
 		wrong += dma_backing_check(backing, show_mismatch, &walk);
 		backings++;

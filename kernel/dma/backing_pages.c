@@ -19,6 +19,7 @@
 #include <linux/export.h>
 #include <linux/highmem.h>
 #include <linux/iommu-dma.h>
+#include <linux/memblock.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
@@ -374,6 +375,13 @@ static bool is_memory(phys_addr_t phys)
 	       !is_zone_device_page(phys_to_page(phys));
 }
 
+/* There is memory that the kernel was told not to map: no cache can be cleaned. */
+static bool is_mapped(phys_addr_t phys)
+{
+	return !IS_ENABLED(CONFIG_ARCH_KEEP_MEMBLOCK) ||
+	       memblock_is_map_memory(phys);
+}
+
 static int check_piece(const struct wrap_request *wrap, phys_addr_t phys,
 		       size_t len)
 {
@@ -385,7 +393,7 @@ static int check_piece(const struct wrap_request *wrap, phys_addr_t phys,
 		return -EINVAL;
 	/* The one and the other have different policies */
 	for (; len; phys += PAGE_SIZE, len -= PAGE_SIZE)
-		if (is_memory(phys) == mmio)
+		if (is_memory(phys) == mmio || (!mmio && !is_mapped(phys)))
 			return -EINVAL;
 	return 0;
 }
@@ -508,8 +516,9 @@ static int wrap_each_entry(struct wrap_request *wrap, const void *what,
  * is not called:
  *
  * * -EINVAL: there is no range, or one that is not of whole pages, or is memory
- *   with DMA_ATTR_MMIO, or none without; their sizes are too much; @attrs ask for
- *   another policy, or for something else.
+ *   with DMA_ATTR_MMIO, or none without, or memory that the kernel does not map
+ *   ("no-map" in a device tree); their sizes are too much; @attrs ask for another
+ *   policy, or for something else.
  * * -ENOMEM: no memory for the list.
  */
 struct dma_backing *dma_backing_from_phys(const struct phys_vec *vec,

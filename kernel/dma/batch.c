@@ -28,13 +28,14 @@
  */
 #include <linux/bug.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/dma-batch.h>
 #include <linux/export.h>
 #include <linux/iommu-dma.h>
 #include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/string.h>
 #include <trace/events/dma.h>
 
@@ -45,10 +46,12 @@
 
 /*
  * How long the first waits for those who unmap without telling, see dma_unmap_phys();
- * and the others, whose device may leave its space
+ * the others, whose device may leave its space; and how long it takes about to clean
+ * or invalidate the caches of a large backing
  */
 #define DMA_BATCH_LOOK_AGAIN_MS	10
 #define DMA_BATCH_IN_LINE_MS	100
+#define DMA_BATCH_CROSSING_MS	1
 
 enum { STEP_NONE, STEP_ON_RECORD, STEP_MAPPED };
 
@@ -128,9 +131,9 @@ static int batch_wait(struct dma_bind_batch *batch, bool first,
 	       -EINTR : 0;
 }
 
-static int batch_reserve(struct dma_bind_batch *batch, unsigned long timeout)
+static int batch_reserve(struct dma_bind_batch *batch, unsigned long start,
+			 unsigned long timeout)
 {
-	unsigned long start = jiffies;
 	int ret;
 
 	dma_batch_queue(batch);
@@ -193,7 +196,8 @@ static void batch_drop(struct dma_bind_batch *batch)
 	}
 }
 
-static int batch_bind(struct dma_bind_batch *batch)
+/* -EAGAIN if somebody hands one of the backings over. */
+static int batch_try_bind(struct dma_bind_batch *batch)
 {
 	struct dma_bind_entry *entry;
 	int ret;
@@ -226,6 +230,24 @@ static int batch_bind(struct dma_bind_batch *batch)
 drop:
 	batch_drop(batch);
 	return ret;
+}
+
+/* Whoever hands a backing over is done with it in a moment, and waits for nobody. */
+static int batch_bind(struct dma_bind_batch *batch, unsigned long start,
+		      unsigned long timeout)
+{
+	int ret;
+
+	for (;;) {
+		ret = batch_try_bind(batch);
+		if (ret != -EAGAIN)
+			return ret;
+		if (timeout < MAX_SCHEDULE_TIMEOUT && jiffies - start >= timeout)
+			return -EBUSY;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		fsleep(DMA_BATCH_CROSSING_MS * USEC_PER_MSEC);
+	}
 }
 
 static void batch_free(struct dma_bind_batch *batch)
@@ -318,7 +340,8 @@ EXPORT_SYMBOL_GPL(dma_bind_batch_add);
 /**
  * dma_bind_batch_commit - Reserve and bind all of a batch, or nothing
  * @batch: the batch, which is not bound
- * @timeout: how long to wait for room, in jiffies; 0 to not wait at all;
+ * @timeout: how long to wait for room, and for others who hand one of the backings
+ *	over at this moment, in jiffies; 0 to not wait at all;
  *	MAX_SCHEDULE_TIMEOUT without a limit
  *
  * Each entry gets a reservation of its own, and its part of the backing is bound
@@ -354,11 +377,13 @@ EXPORT_SYMBOL_GPL(dma_bind_batch_add);
  * * -ENODEV: a device has left the space, or the space went away.
  * * -EINVAL: an entry can never be met, or all of those in one space together are
  *   larger than it; or for the reasons of dma_iova_bind().
- * * -EBUSY: the batch is bound; or for the reasons of dma_iova_bind().
+ * * -EBUSY: the batch is bound; or for the reasons of dma_iova_bind(), one of which
+ *   goes away by itself, and is waited for.
  * * What else dma_iova_reserve() and dma_iova_bind() return.
  */
 int dma_bind_batch_commit(struct dma_bind_batch *batch, unsigned long timeout)
 {
+	unsigned long start = jiffies;
 	struct dma_bind_entry *e;
 	int ret;
 
@@ -366,7 +391,7 @@ int dma_bind_batch_commit(struct dma_bind_batch *batch, unsigned long timeout)
 	if (WARN_ON_ONCE(batch->bound))
 		return -EBUSY;
 
-	ret = batch_reserve(batch, timeout);
+	ret = batch_reserve(batch, start, timeout);
 	if (ret)
 		return ret;
 	for_each_batch_entry(e, batch) {
@@ -374,7 +399,7 @@ int dma_bind_batch_commit(struct dma_bind_batch *batch, unsigned long timeout)
 		trace_dma_iova_reserve(e->dev, &e->req, &e->state, 0);
 	}
 
-	ret = batch_bind(batch);
+	ret = batch_bind(batch, start, timeout);
 	if (ret) {
 		batch_free(batch);
 		return ret;

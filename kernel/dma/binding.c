@@ -115,15 +115,19 @@ static void tree_del(struct dma_binding *binding)
 /* Whether something is bound in a reservation, which cannot be freed then. */
 bool dma_iova_is_bound(struct device *dev, const struct dma_iova_state *state)
 {
+	struct iommu_domain *domain = dma_binding_domain(dev);
 	struct dma_binding_tree *tree;
 	struct rb_node *parent;
 	dma_addr_t last;
 
 	if (iova_state_direct(state))
 		return direct_iova_is_bound(state);
+	/* The device has left the space, which is for others to complain of */
+	if (!domain)
+		return false;
 
 	last = state->addr + dma_iova_size(state) - 1;
-	tree = iommu_dma_binding_tree(dma_binding_domain(dev));
+	tree = iommu_dma_binding_tree(domain);
 	guard(spinlock_irqsave)(&tree->lock);
 	return !tree_find(tree, state->addr, last, &parent);
 }
@@ -256,7 +260,7 @@ static int binding_set_coherent(struct dma_backing *backing,
 	return 0;
 }
 
-/* Put it on record. It is not live yet. */
+/* Put it on record. It is not live yet. -EAGAIN while somebody hands it over. */
 static int binding_add(struct dma_backing *backing, struct dma_binding *binding)
 {
 	struct dma_mapper *mapper = &binding->mapper;
@@ -266,7 +270,7 @@ static int binding_add(struct dma_backing *backing, struct dma_binding *binding)
 	lockdep_assert_held(&backing->lock);
 
 	if (backing->crossing)
-		return -EBUSY;
+		return -EAGAIN;
 	spaces = dma_backing_spaces_with(backing, binding);
 	ret = binding_set_coherent(backing, binding, spaces);
 	if (ret)
@@ -299,7 +303,7 @@ static int binding_start(struct dma_backing *backing,
 	lockdep_assert_held(&backing->lock);
 
 	if (backing->crossing)
-		return -EBUSY;
+		return -EAGAIN;
 	mapper->live = true;
 	*crossing = !backing->cpu_access &&
 		    dma_backing_start_crossing(backing, !mapper->coherent);
@@ -339,7 +343,8 @@ static void binding_unmap(struct dma_binding *binding, size_t offset)
 
 /*
  * The steps of a bind, which a batch takes with all of its entries before it takes
- * the next. What went before is undone by dma_binding_drop().
+ * the next. What went before is undone by dma_binding_drop(). The first and the last
+ * return -EAGAIN while somebody hands the backing over, which is soon done.
  */
 int dma_binding_add(struct dma_backing *backing, struct dma_binding *binding,
 		    bool pending)
@@ -403,6 +408,12 @@ void dma_binding_debug(const struct dma_binding *binding, size_t offset)
 	debug_dma_iova_sync(binding->dev, binding->state, offset, mapper->len, 0);
 }
 
+/* To callers who cannot wait it is like any other use that is in their way. */
+static int busy_if_again(int ret)
+{
+	return ret == -EAGAIN ? -EBUSY : ret;
+}
+
 static int binding_make(struct dma_backing *backing,
 			struct dma_binding *binding, size_t offset)
 {
@@ -411,7 +422,7 @@ static int binding_make(struct dma_backing *backing,
 
 	ret = dma_binding_add(backing, binding, false);
 	if (ret)
-		return ret;
+		return busy_if_again(ret);
 
 	ret = binding->domain ? dma_binding_map(binding) :
 				binding_map_direct(binding, offset);
@@ -420,7 +431,7 @@ static int binding_make(struct dma_backing *backing,
 		ret = dma_binding_start(binding, offset);
 	if (ret)
 		dma_binding_drop(binding, offset, mapped);
-	return ret;
+	return busy_if_again(ret);
 }
 
 /*
@@ -435,7 +446,7 @@ int dma_binding_record(struct dma_backing *backing, struct dma_binding *binding)
 	scoped_guard(spinlock_irqsave, &backing->lock) {
 		ret = binding_add(backing, binding);
 		if (ret)
-			return ret;
+			return busy_if_again(ret);
 		/* Nobody hands it over, or it would not be on record */
 		WARN_ON_ONCE(binding_start(backing, binding, &crossing));
 	}

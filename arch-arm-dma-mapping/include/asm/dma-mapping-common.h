@@ -9,6 +9,7 @@
 #include <linux/dma-backing.h>
 #include <linux/dma-map-ops.h>
 #include <linux/sizes.h>
+#include <asm/system_info.h>
 
 #define ARCH_DMA_POOL_MIN_SIZE	SZ_256K
 
@@ -30,6 +31,13 @@ static inline bool arch_dma_avoid_alias(struct device *dev)
 #define arch_dma_free_noalias	arm_dma_free_noalias
 #define arch_dma_policy_prot	arm_dma_policy_prot
 #endif /* CONFIG_MMU */
+
+/* ARMv6 has begun to speculate. */
+static inline bool arch_dma_sync_cpu_invalidates(void)
+{
+	return cpu_architecture() >= CPU_ARCH_ARMv6;
+}
+#define arch_dma_sync_cpu_invalidates	arch_dma_sync_cpu_invalidates
 
 #include <asm-generic/dma-mapping-common.h>
 
