@@ -39,6 +39,7 @@ static struct {
 	unsigned int bindings;
 	struct bk_state state[BK_STATES];
 	unsigned int states;
+	struct dma_backing_sgt list;
 	struct dma_backing *backing[BK_BACKINGS];
 	unsigned int backings;
 } bk;
@@ -49,11 +50,21 @@ static inline int bk_init(struct kunit *test)
 	return fk_init(test);
 }
 
+/* It may be neither mapped nor there. */
+static inline void bk_free_list(void)
+{
+	if (bk.list.binding.mapper.backing)
+		dma_backing_sgt_unmap(&bk.list);
+	if (bk.list.sgt.sgl)
+		dma_backing_sgt_free(&bk.list);
+}
+
 /* What is bound and reserved, so that devices can leave their spaces. */
 static inline void bk_unbind_all(void)
 {
 	unsigned int i;
 
+	bk_free_list();
 	for (i = 0; i < bk.bindings; i++)
 		if (bk.binding[i].mapper.backing)
 			dma_iova_unbind(&bk.binding[i]);
@@ -352,6 +363,19 @@ static inline struct dma_binding *bk_bind_all(struct kunit *test,
 	KUNIT_ASSERT_EQ(test, 0, bk_bind(fake, state, b, 0, backing, 0,
 					 dma_backing_size(backing)));
 	return b;
+}
+
+/* All of a backing as a list for the device, of which a case has one at a time. */
+static inline struct dma_backing_sgt *bk_map_list(struct kunit *test,
+						  struct fake_dev *fake,
+						  struct dma_backing *backing)
+{
+	KUNIT_ASSERT_NULL(test, bk.list.sgt.sgl);
+	KUNIT_ASSERT_EQ(test, 0, dma_backing_sgt_init(&bk.list, fake_device(fake),
+						      backing));
+	KUNIT_ASSERT_EQ(test, 0, dma_backing_sgt_map(&bk.list,
+						     DMA_BIDIRECTIONAL));
+	return &bk.list;
 }
 
 /* The device sees the backing, from @boff on, at @addr. */

@@ -106,6 +106,44 @@ static void r002_3_many_pages(struct kunit *test)
 	expect_agreed(test, backing);
 }
 
+/* Pages that a directly mapped device reaches, and no two of them neighbours. */
+static struct dma_backing *scattered(struct kunit *test)
+{
+	struct page *block = dt_alloc_pages(test, GFP_KERNEL, get_order(2 * N * P));
+	struct page **pages = dt_page_array(test, N);
+	unsigned int i;
+
+	for (i = 0; i < N; i++)
+		pages[i] = block + 2 * i;
+	return bk_keep(test, dma_backing_from_pages(pages, N, 0, NULL, NULL));
+}
+
+/* Directly mapped, a list of many entries is at no address that can be compared. */
+static void r002_3_lists_agree(struct kunit *test)
+{
+	struct fake_dev *fake = bk_dev(test, 0, false);
+	struct fake_dev *direct = bk_direct(test, false);
+	struct dma_backing *backing = scattered(test);
+	struct dma_backing_sgt *list;
+
+	list = bk_map_list(test, direct, backing);
+	KUNIT_EXPECT_EQ(test, list->sgt.nents, N);
+	KUNIT_EXPECT_EQ(test, dma_binding_addr(&list->binding), DMA_MAPPING_ERROR);
+	expect_agreed(test, backing);
+	bk_free_list();
+
+	bk_map_list(test, fake, backing);
+	expect_agreed(test, backing);
+	bk_free_list();
+
+	backing = bk_alloc(test, fake_device(direct), N * P, DMA_BACKING_CACHED);
+	list = bk_map_list(test, direct, backing);
+	KUNIT_EXPECT_EQ(test, dma_binding_addr(&list->binding),
+			sg_dma_address(list->sgt.sgl));
+	expect_agreed(test, backing);
+	bk_free_list();
+}
+
 static void r002_3_unmapped_page_is_found(struct kunit *test)
 {
 	struct fake_dev *fake = bk_dev(test, 0, false);
@@ -452,6 +490,64 @@ static void r000_1_bound_reservations_are_listed(struct kunit *test)
 	expect_line(test, "reservations", "reservation space=- ", dev, want);
 }
 
+/* A list of memory where it is has no reservation, of one entry or of many. */
+static void r000_1_lists_without_reservation(struct kunit *test)
+{
+	struct fake_dev *fake = bk_direct(test, false);
+	const char *dev = dev_name(fake_device(fake));
+	struct dma_backing *backing = scattered(test);
+	char want[80];
+
+	bk_map_list(test, fake, backing);
+	KUNIT_EXPECT_NULL(test, line_with(test, "reservations", "reservation", ""));
+	expect_line(test, "mappers", "kind=direct", dev, " addr=- offset=0 ");
+	expect_line(test, "check", "checked", "", "backings=1 mismatches=0");
+	bk_free_list();
+	KUNIT_EXPECT_TRUE(test, bk_put(backing));
+
+	backing = bk_alloc(test, fake_device(fake), N * P, DMA_BACKING_CACHED);
+	bk_map_list(test, fake, backing);
+	KUNIT_EXPECT_NULL(test, line_with(test, "reservations", "reservation", ""));
+	snprintf(want, sizeof(want), " addr=%#llx offset=0 ",
+		 (u64)bk_phys(backing, 0));
+	expect_line(test, "mappers", "kind=direct", dev, want);
+	bk_free_list();
+}
+
+/* Its allocator is made when the first device enters, and nobody has. */
+static void r000_1_nobody_in_the_space(struct kunit *test)
+{
+	struct fake_dev *fake = bk_dev(test, 0, false);
+	struct dma_space *space;
+
+	space = dma_space_create(fake_device(fake), SZ_32M, SZ_64M - 1);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, space);
+	expect_line(test, "spaces", "first=0x2000000", "last=0x3ffffff",
+		    "translated=1 coherent=0 refs=1 devices=-");
+	KUNIT_EXPECT_NULL(test, line_with(test, "reservations", "reservation", ""));
+	dma_space_put(space);
+}
+
+/* munmap() frees it with the mmap lock, which a comparison takes as well. */
+static void r002_3_freed_by_munmap(struct kunit *test)
+{
+	struct dma_backing *backing = bk_alloc(test, NULL, ODD * P,
+					       DMA_BACKING_CACHED);
+	struct um_request r = { .mmap = map_backing, .data = backing };
+	unsigned long uaddr = um_map(test, &r, 0, ODD);
+	char size[32];
+
+	KUNIT_ASSERT_EQ(test, r.ret, 0);
+	KUNIT_EXPECT_FALSE(test, bk_put(backing));
+	snprintf(size, sizeof(size), " size=%lu ", ODD * P);
+	expect_line(test, "check", "checked", "", "backings=1 mismatches=0");
+	expect_line(test, "backings", "backing id=", size,
+		    "refs=1 mappers=1 orphan=1 ");
+	um_unmap(test, uaddr, ODD);
+	KUNIT_EXPECT_NULL(test, line_with(test, "backings", "backing id=", size));
+	expect_line(test, "check", "checked", "", "backings=0 mismatches=0");
+}
+
 static void r002_3_check_is_a_file(struct kunit *test)
 {
 	struct fake_dev *fake = bk_dev(test, 0, false);
@@ -552,6 +648,7 @@ static struct kunit_case fake_check_cases[] = {
 #ifdef HAVE_DMA_BACKING
 	KUNIT_CASE(r002_3_page_tables_agree),
 	KUNIT_CASE(r002_3_many_pages),
+	KUNIT_CASE(r002_3_lists_agree),
 	KUNIT_CASE(r002_3_unmapped_page_is_found),
 	KUNIT_CASE(r002_3_other_page_is_found),
 	KUNIT_CASE(r002_3_kernel_page_is_found),
@@ -561,6 +658,9 @@ static struct kunit_case fake_check_cases[] = {
 	KUNIT_CASE(r000_1_spaces_are_listed),
 	KUNIT_CASE(r000_1_one_to_one_spaces_are_listed),
 	KUNIT_CASE(r000_1_bound_reservations_are_listed),
+	KUNIT_CASE(r000_1_lists_without_reservation),
+	KUNIT_CASE(r000_1_nobody_in_the_space),
+	KUNIT_CASE(r002_3_freed_by_munmap),
 	KUNIT_CASE(r002_3_check_is_a_file),
 	KUNIT_CASE(r002_3_nothing_for_each_page),
 #else
