@@ -403,6 +403,39 @@ static void r004_1_user_mapping(struct kunit *test)
 		user_mapping_of(test, &unmapped_kinds[i]);
 }
 
+/*
+ * What is freed as it was found, whoever has a reference, is not to be referred to:
+ * the CMA area takes its pages back.
+ */
+static void no_references(struct kunit *test, const struct kind *k)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct page *page = NULL;
+	unsigned long uaddr;
+	struct buf b;
+	int ret;
+
+	buf_alloc(test, &b, k, SZ_64K);
+	uaddr = buf_map(test, &b, 0, b.pages);
+	ret = get_user_pages_fast(uaddr, 1, 0, &page);
+	if (!dev_is_dma_coherent(ctx->dev))
+		KUNIT_EXPECT_EQ_MSG(test, ret, -EFAULT, "%s", k->name);
+	if (ret == 1)
+		put_page(page);
+	um_unmap(test, uaddr, b.pages);
+	buf_free(&b);
+}
+
+static void r004_1_no_references(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		no_references(test, &kinds[i]);
+	for (i = 0; i < ARRAY_SIZE(unmapped_kinds); i++)
+		no_references(test, &unmapped_kinds[i]);
+}
+
 /* kmap() keeps its mapping for reuse when the page is freed, and allocated. */
 static void r004_1_stale_kmap(struct kunit *test)
 {
@@ -475,6 +508,7 @@ static struct kunit_case alias_cases[] = {
 	DT_CASE(r004_1_no_mapping),
 	DT_CASE(r004_1_atomic),
 	DT_CASE(r004_1_user_mapping),
+	DT_CASE(r004_1_no_references),
 	DT_CASE(r004_1_stale_kmap),
 	DT_CASE(r004_1_counter),
 	{}

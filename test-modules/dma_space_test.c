@@ -16,6 +16,9 @@
 
 #ifdef HAVE_DMA_SPACE
 
+/* Requests of one attach, and more. */
+#define MAX_NTH	16
+
 /* Another edu device in another group; the case is skipped without one. */
 static struct edu *another(struct kunit *test)
 {
@@ -112,6 +115,66 @@ static void coherent_memory_in_a_space(struct kunit *test)
 }
 
 /* What is mapped in one is out of reach in the other, by the device's word. */
+/*
+ * Into the space and out of it, while the @nth allocation that may not sleep fails.
+ * Whether one did. What came of it is in @ret: some can be done without.
+ */
+static bool try_attach(struct kunit *test, struct dma_space *space, unsigned int nth,
+		       int *ret)
+{
+	struct dt_ctx *ctx = test->priv;
+	bool failed;
+
+	edu_irq_off(ctx->edu);
+	dt_fail_nth(test, nth);
+	*ret = dma_space_attach(space, ctx->dev);
+	failed = dt_fail_stop();
+	if (!*ret)
+		dma_space_detach(ctx->dev);
+	else
+		KUNIT_EXPECT_EQ_MSG(test, *ret, -ENOMEM, "allocation %u", nth);
+	KUNIT_ASSERT_EQ(test, 0, edu_irq_on(ctx->edu));
+	expect_default(test);
+	return failed;
+}
+
+/*
+ * The IOMMU driver has no memory for a request. What was mapped stays so, and more
+ * can be mapped.
+ */
+static void refused_and_still_at_home(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct page *page = dt_alloc_pages(test, GFP_KERNEL, 0);
+	struct dma_space *space = create(test);
+	DECLARE_BITMAP(refused, MAX_NTH) = {};
+	unsigned int n = 1;
+	dma_addr_t addr;
+	struct lonely l;
+	int ret;
+
+	be_alone(test, &l);
+	while (n < MAX_NTH && try_attach(test, space, n, &ret))
+		__assign_bit(n++, refused, ret);
+	KUNIT_EXPECT_LT(test, n, MAX_NTH);
+	KUNIT_EXPECT_FALSE(test, bitmap_empty(refused, MAX_NTH));
+
+	addr = dma_map_page(ctx->dev, page, 0, PAGE_SIZE, DMA_FROM_DEVICE);
+	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(ctx->dev, addr));
+	for_each_set_bit(n, refused, MAX_NTH) {
+		try_attach(test, space, n, &ret);
+		KUNIT_EXPECT_NE_MSG(test, ret, 0, "allocation %u", n);
+		/* It has left something other than zeroes in the device. */
+		memset(page_address(page), 0, PAGE_SIZE);
+		KUNIT_EXPECT_EQ(test, 0, edu_dma_from_device(ctx->edu, addr, 0, LEN));
+		KUNIT_EXPECT_LT_MSG(test, dt_check_same(page_address(page), LEN, 0),
+				    LEN, "allocation %u failed: not mapped any more", n);
+	}
+	dma_unmap_page(ctx->dev, addr, PAGE_SIZE, DMA_FROM_DEVICE);
+	dma_space_put(space);
+	be_together(test, &l);
+}
+
 static void spaces_are_apart(struct kunit *test)
 {
 	struct dt_ctx *ctx = test->priv;
@@ -446,6 +509,7 @@ static struct kunit_case dma_space_cases[] = {
 #ifdef HAVE_DMA_SPACE
 	DT_CASE(transfers_in_a_space),
 	DT_CASE(coherent_memory_in_a_space),
+	DT_CASE(refused_and_still_at_home),
 	DT_CASE(spaces_are_apart),
 	DT_CASE(vectors_keep_a_device_where_it_is),
 	DT_CASE(bus_windows_are_not_handed_out),
@@ -464,6 +528,9 @@ static struct kunit_case dma_space_cases[] = {
 
 static struct kunit_suite dma_space_suite = {
 	.name = "dma_space_test",
+#ifdef HAVE_DMA_SPACE
+	.suite_init = dt_fail_quietly,
+#endif
 	.init = dt_init,
 	.exit = dt_exit,
 	.test_cases = dma_space_cases,

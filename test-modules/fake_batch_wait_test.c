@@ -12,6 +12,7 @@
 #include "fake_batch.h"
 
 #ifdef HAVE_DMA_BACKING
+#include "backing.h"
 
 #define FOREVER	MAX_SCHEDULE_TIMEOUT
 
@@ -107,6 +108,46 @@ static struct bt_batch *wants(struct kunit *test, struct fake_dev *fake,
 
 	bt_add(test, b, fake, bk_wrap(test, pages, NULL), 0, pages);
 	return b;
+}
+
+/* -- Behind somebody who hands one of the backings over -- */
+
+static void set_crossing(struct dma_backing *backing, bool crossing)
+{
+	guard(spinlock_irqsave)(&backing->lock);
+	backing->crossing = crossing;
+}
+
+static void r004_5_behind_a_hand_over(struct kunit *test)
+{
+	struct fake_dev *fake = bk_dev(test, 0, false);
+	struct dma_backing *backing = bk_wrap(test, 2, NULL);
+	struct bt_batch *b = bt_new(test);
+	static struct client c;
+
+	bt_small(test, fake, BT_SPACE);
+	bt_add(test, b, fake, bk_wrap(test, 2, NULL), 0, 2);
+	bt_add(test, b, fake, backing, 0, 2);
+
+	set_crossing(backing, true);
+	KUNIT_EXPECT_EQ(test, -EBUSY, dma_bind_batch_commit(&b->batch, 0));
+	bt_expect_nothing(test, b, "handed over, and no time", 0);
+	KUNIT_EXPECT_EQ(test, -EBUSY, dma_bind_batch_commit(&b->batch, 2));
+	bt_expect_nothing(test, b, "handed over, and too little time", 0);
+
+	client_start(test, &c, b, FOREVER);
+	msleep(A_WHILE_MS);
+	client_is_waiting(test, &c);
+	set_crossing(backing, false);
+	client_ends(test, &c, 0);
+
+	set_crossing(backing, true);
+	client_start(test, &c, b, FOREVER);
+	msleep(A_WHILE_MS);
+	send_sig(SIGKILL, c.task, 1);
+	client_ends(test, &c, -EINTR);
+	set_crossing(backing, false);
+	bt_expect_nothing(test, b, "killed", 0);
 }
 
 /* -- In line -- */
@@ -550,6 +591,7 @@ static void r004_7_eight_clients_in_two_spaces(struct kunit *test)
 
 static struct kunit_case fake_batch_wait_cases[] = {
 #ifdef HAVE_DMA_BACKING
+	KUNIT_CASE(r004_5_behind_a_hand_over),
 	KUNIT_CASE(r004_7_in_the_order_of_arrival),
 	KUNIT_CASE(r004_7_nobody_overtakes),
 	KUNIT_CASE(r004_7_other_spaces_go_on),

@@ -46,6 +46,39 @@ static void r001_1_limits_of_a_space(struct kunit *test)
 	dma_space_put(space);
 }
 
+/*
+ * A driver that frees what it has reserved after its device has left, which is a bug:
+ * it is told, whatever the device's default domain is, and the space is none the worse.
+ */
+static void freed_too_late(struct kunit *test, int def_type)
+{
+	struct fake_dev *fake = fk_dev(test, &(struct fake_config){
+					.def_type = def_type });
+	struct dma_space *space = create(test, fake, FIRST, LAST);
+	struct device *dev = fake_device(fake);
+	struct dma_iova_state state, other;
+
+	attach(test, space, fake);
+	KUNIT_ASSERT_EQ(test, 0, rv_reserve(dev, &state, P, 0, FIRST, FIRST + P - 1));
+	/* DMA debugging reports it. */
+	dma_space_detach(dev);
+	RV_WARNS(test, dma_iova_free(dev, &state));
+	attach(test, space, fake);
+	/* Its addresses are lost, and nothing else is. */
+	rv_refused(test, dev, &(struct dma_iova_request){ P, 0, FIRST, FIRST + P - 1 },
+		   -ENOSPC, "lost");
+	KUNIT_EXPECT_EQ(test, 0, rv_reserve(dev, &other, LAST - FIRST + 1 - P, 0, 0, 0));
+	dma_iova_free(dev, &other);
+	dma_space_detach(dev);
+	dma_space_put(space);
+}
+
+static void r001_1_freed_too_late(struct kunit *test)
+{
+	freed_too_late(test, IOMMU_DOMAIN_DMA);
+	freed_too_late(test, IOMMU_DOMAIN_IDENTITY);
+}
+
 static void r002_2_in_reach_of_all(struct kunit *test)
 {
 	unsigned int bus;
@@ -253,6 +286,7 @@ static void r001_2_range_of_a_space(struct kunit *test)
 static struct kunit_case fake_reserve_space_cases[] = {
 #ifdef HAVE_DMA_RESERVE
 	KUNIT_CASE(r001_1_limits_of_a_space),
+	KUNIT_CASE(r001_1_freed_too_late),
 	KUNIT_CASE(r002_2_in_reach_of_all),
 	KUNIT_CASE(r002_2_who_is_refused_takes_nothing),
 	KUNIT_CASE(r002_2_one_reservation_for_all),
@@ -265,9 +299,16 @@ static struct kunit_case fake_reserve_space_cases[] = {
 	{}
 };
 
+static int fake_reserve_space_suite_init(struct kunit_suite *suite)
+{
+	count_only(suite);
+	return dt_fail_quietly(suite);
+}
+
 static struct kunit_suite fake_reserve_space_suite = {
 	.name = "fake_reserve_space_test",
-	.suite_init = dt_fail_quietly,
+	.suite_init = fake_reserve_space_suite_init,
+	.suite_exit = show_again,
 	.init = fk_init,
 	.exit = fk_exit,
 	.test_cases = fake_reserve_space_cases,

@@ -5,6 +5,8 @@
  */
 
 #include <linux/kthread.h>
+#include <linux/of.h>
+#include <linux/of_address.h>
 
 #include "fake_backing.h"
 
@@ -253,6 +255,34 @@ static void r001_3_bad_ranges(struct kunit *test)
 	phys_refused(test, &t[0].vec, 0, 0, "no range");
 }
 
+/*
+ * A device tree can have memory that the kernel is not to map: no cache can be cleaned
+ * for it, and it is not what DMA_ATTR_MMIO is for. The plan "devpool" has some.
+ */
+static void r001_3_memory_that_is_not_mapped(struct kunit *test)
+{
+	struct device_node *all = of_find_node_by_path("/reserved-memory");
+	struct device_node *node, *found = NULL;
+	struct phys_vec vec = { .len = P };
+	struct resource res;
+
+	for_each_available_child_of_node(all, node) {
+		if (of_property_read_bool(node, "no-map") &&
+		    !of_address_to_resource(node, 0, &res)) {
+			found = node;
+			break;
+		}
+	}
+	of_node_put(found);
+	of_node_put(all);
+	if (!found)
+		kunit_skip(test, "the device tree has no such memory");
+	vec.paddr = res.start;
+	KUNIT_ASSERT_TRUE(test, pfn_valid(PHYS_PFN(vec.paddr)));
+	phys_refused(test, &vec, 1, 0, "not mapped");
+	phys_refused(test, &vec, 1, DMA_ATTR_MMIO, "memory as device memory");
+}
+
 /* Memory with something else before it and behind it, and the reverse. */
 static void r000_7_memory_in_the_middle(struct kunit *test)
 {
@@ -479,6 +509,7 @@ static struct kunit_case fake_wrap_cases[] = {
 	KUNIT_CASE(r001_3_a_page_twice),
 	KUNIT_CASE(r001_3_device_memory),
 	KUNIT_CASE(r001_3_bad_ranges),
+	KUNIT_CASE(r001_3_memory_that_is_not_mapped),
 	KUNIT_CASE(r000_7_memory_in_the_middle),
 	KUNIT_CASE(r001_3_bad_pages_and_lists),
 	KUNIT_CASE(r001_3_wrap_without_memory),
