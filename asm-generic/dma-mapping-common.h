@@ -110,7 +110,8 @@ static inline bool arch_dma_avoid_alias(struct device *dev)
  * @dev: the device, or NULL
  * @size: size in bytes, whole pages
  * @gfp: allocation flags. With __GFP_NORETRY the caller can do with less, and
- *	gets nothing rather than a cached alias
+ *	gets nothing rather than a cached alias. GFP_DMA asks for memory that those
+ *	reach whom there is a DMA zone for, which need not be in that zone
  * @prot: protection of the mappings that will be made
  * @phys_ok: whether @dev reaches this memory; NULL if it reaches all
  *

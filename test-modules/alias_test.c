@@ -207,13 +207,6 @@ static bool can_avoid(void)
 	return totalhigh_pages() || have_cma;
 }
 
-/* Of the atomic pools' memory that is true for a part of the machines alone. */
-static void need_avoidable_pool(struct kunit *test)
-{
-	if (IS_ENABLED(CONFIG_ZONE_DMA) && !have_cma)
-		kunit_skip(test, "the pool is from the DMA zone, which is lowmem");
-}
-
 /* ---- buffers ------------------------------------------------------------ */
 
 static void buf_search(struct kunit *test, struct buf *b, struct search *s)
@@ -365,7 +358,6 @@ static void r004_1_atomic(struct kunit *test)
 	unsigned int i, j;
 	struct buf b;
 
-	need_avoidable_pool(test);
 	for (i = 0; i < ARRAY_SIZE(atomic_kinds); i++) {
 		for (j = 0; j < ARRAY_SIZE(atomic_sizes); j++) {
 			buf_alloc(test, &b, &atomic_kinds[i], atomic_sizes[j]);
@@ -489,7 +481,6 @@ static void r004_1_counter(struct kunit *test)
 	bool aliased = !can_avoid() && !dev_is_dma_coherent(ctx->dev);
 	struct buf b;
 
-	need_avoidable_pool(test);
 	KUNIT_ASSERT_GE_MSG(test, pages, 0, "no counter in debugfs");
 	KUNIT_ASSERT_GE(test, total, pages);
 	if (can_avoid())

@@ -164,9 +164,15 @@ static struct page *alloc_each_page(size_t size, gfp_t gfp)
 }
 
 static bool in_reach(struct device *dev, struct page *page, size_t size,
+		     gfp_t gfp,
 		     bool (*phys_ok)(struct device *, phys_addr_t, size_t))
 {
-	return !phys_ok || phys_ok(dev, page_to_phys(page), size);
+	phys_addr_t phys = page_to_phys(page);
+
+	/* Whom the DMA zone is for can reach beyond it, to where highmem is */
+	if ((gfp & __GFP_DMA) && phys + size - 1 > arm_dma_limit)
+		return false;
+	return !phys_ok || phys_ok(dev, phys, size);
 }
 
 static struct page *alloc_highmem(struct device *dev, size_t size, gfp_t gfp,
@@ -174,27 +180,26 @@ static struct page *alloc_highmem(struct device *dev, size_t size, gfp_t gfp,
 {
 	struct page *page;
 
-	/* Who asks for the DMA zone, and there is one, does not reach highmem */
-	if (!totalhigh_pages() ||
-	    (IS_ENABLED(CONFIG_ZONE_DMA) && (gfp & __GFP_DMA)))
+	if (!totalhigh_pages())
 		return NULL;
 
-	gfp = (gfp & ~__GFP_DMA) | __GFP_HIGHMEM | __GFP_NOWARN | __GFP_NORETRY;
-	page = alloc_each_page(size, gfp);
-	if (!page || (PageHighMem(page) && in_reach(dev, page, size, phys_ok)))
+	page = alloc_each_page(size, (gfp & ~__GFP_DMA) | __GFP_HIGHMEM |
+				     __GFP_NOWARN | __GFP_NORETRY);
+	if (!page || (PageHighMem(page) &&
+		      in_reach(dev, page, size, gfp, phys_ok)))
 		return page;
 	free_each_page(page, size >> PAGE_SHIFT);
 	return NULL;
 }
 
-static struct page *alloc_cma(struct device *dev, size_t size,
+static struct page *alloc_cma(struct device *dev, size_t size, gfp_t gfp,
 		bool (*phys_ok)(struct device *, phys_addr_t, size_t))
 {
 	unsigned int count = size >> PAGE_SHIFT;
 	struct page *page;
 
 	page = dma_alloc_from_contiguous(dev, count, get_order(size), true);
-	if (!page || in_reach(dev, page, size, phys_ok))
+	if (!page || in_reach(dev, page, size, gfp, phys_ok))
 		return page;
 	dma_release_from_contiguous(dev, page, count);
 	return NULL;
@@ -207,14 +212,15 @@ static struct page *alloc_lowmem(struct device *dev, size_t size, gfp_t gfp,
 
 	gfp &= ~__GFP_HIGHMEM;
 	page = alloc_each_page(size, gfp);
-	if (!page || in_reach(dev, page, size, phys_ok))
+	if (!page || in_reach(dev, page, size, gfp, phys_ok))
 		return page;
 	free_each_page(page, size >> PAGE_SHIFT);
 
 	if (!IS_ENABLED(CONFIG_ZONE_DMA) || (gfp & __GFP_DMA))
 		return NULL;
-	page = alloc_each_page(size, gfp | __GFP_DMA);
-	if (!page || in_reach(dev, page, size, phys_ok))
+	gfp |= __GFP_DMA;
+	page = alloc_each_page(size, gfp);
+	if (!page || in_reach(dev, page, size, gfp, phys_ok))
 		return page;
 	free_each_page(page, size >> PAGE_SHIFT);
 	return NULL;
@@ -230,7 +236,7 @@ static struct page *alloc_any(struct device *dev, size_t size, gfp_t gfp,
 	if (!own_area)
 		page = alloc_highmem(dev, size, gfp, phys_ok);
 	if (!page && dev_get_cma_area(dev))
-		page = alloc_cma(dev, size, phys_ok);
+		page = alloc_cma(dev, size, gfp, phys_ok);
 	if (!page && own_area)
 		page = alloc_highmem(dev, size, gfp, phys_ok);
 	if (page)
