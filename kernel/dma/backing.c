@@ -341,7 +341,7 @@ static int count_entry(phys_addr_t phys, size_t len, void *data)
 {
 	struct sgtable_fill *fill = data;
 
-	fill->entries += DIV_ROUND_UP(len, SG_MAX_LEN);
+	fill->entries += (len - 1) / SG_MAX_LEN + 1;
 	return pfn_valid(PHYS_PFN(phys)) ? 0 : -EOPNOTSUPP;
 }
 
