@@ -393,14 +393,21 @@ static void user_mapping_of(struct kunit *test, const struct kind *k)
 	search_end(s);
 }
 
-static void r004_1_user_mapping(struct kunit *test)
+/* Of each kind that is not atomic. */
+static void each_kind(struct kunit *test,
+		      void (*look)(struct kunit *test, const struct kind *k))
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
-		user_mapping_of(test, &kinds[i]);
+		look(test, &kinds[i]);
 	for (i = 0; i < ARRAY_SIZE(unmapped_kinds); i++)
-		user_mapping_of(test, &unmapped_kinds[i]);
+		look(test, &unmapped_kinds[i]);
+}
+
+static void r004_1_user_mapping(struct kunit *test)
+{
+	each_kind(test, user_mapping_of);
 }
 
 /*
@@ -428,12 +435,7 @@ static void no_references(struct kunit *test, const struct kind *k)
 
 static void r004_1_no_references(struct kunit *test)
 {
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(kinds); i++)
-		no_references(test, &kinds[i]);
-	for (i = 0; i < ARRAY_SIZE(unmapped_kinds); i++)
-		no_references(test, &unmapped_kinds[i]);
+	each_kind(test, no_references);
 }
 
 /* kmap() keeps its mapping for reuse when the page is freed, and allocated. */
