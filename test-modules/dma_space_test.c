@@ -114,15 +114,15 @@ static void coherent_memory_in_a_space(struct kunit *test)
 	be_together(test, &l);
 }
 
-/* What is mapped in one is out of reach in the other, by the device's word. */
 /*
- * Into the space and out of it, while the @nth allocation that may not sleep fails.
- * Whether one did. What came of it is in @ret: some can be done without.
+ * Into a space and out of it, while the @nth allocation that may not sleep fails.
+ * Whether one did. What came of it is in @ret: some can be done without. The space
+ * is new each time: ranges that a device brought along stay.
  */
-static bool try_attach(struct kunit *test, struct dma_space *space, unsigned int nth,
-		       int *ret)
+static bool try_attach(struct kunit *test, unsigned int nth, int *ret)
 {
 	struct dt_ctx *ctx = test->priv;
+	struct dma_space *space = create(test);
 	bool failed;
 
 	edu_irq_off(ctx->edu);
@@ -133,6 +133,7 @@ static bool try_attach(struct kunit *test, struct dma_space *space, unsigned int
 		dma_space_detach(ctx->dev);
 	else
 		KUNIT_EXPECT_EQ_MSG(test, *ret, -ENOMEM, "allocation %u", nth);
+	dma_space_put(space);
 	KUNIT_ASSERT_EQ(test, 0, edu_irq_on(ctx->edu));
 	expect_default(test);
 	return failed;
@@ -146,7 +147,6 @@ static void refused_and_still_at_home(struct kunit *test)
 {
 	struct dt_ctx *ctx = test->priv;
 	struct page *page = dt_alloc_pages(test, GFP_KERNEL, 0);
-	struct dma_space *space = create(test);
 	DECLARE_BITMAP(refused, MAX_NTH) = {};
 	unsigned int n = 1;
 	dma_addr_t addr;
@@ -154,7 +154,7 @@ static void refused_and_still_at_home(struct kunit *test)
 	int ret;
 
 	be_alone(test, &l);
-	while (n < MAX_NTH && try_attach(test, space, n, &ret))
+	while (n < MAX_NTH && try_attach(test, n, &ret))
 		__assign_bit(n++, refused, ret);
 	KUNIT_EXPECT_LT(test, n, MAX_NTH);
 	KUNIT_EXPECT_FALSE(test, bitmap_empty(refused, MAX_NTH));
@@ -162,7 +162,7 @@ static void refused_and_still_at_home(struct kunit *test)
 	addr = dma_map_page(ctx->dev, page, 0, PAGE_SIZE, DMA_FROM_DEVICE);
 	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(ctx->dev, addr));
 	for_each_set_bit(n, refused, MAX_NTH) {
-		try_attach(test, space, n, &ret);
+		try_attach(test, n, &ret);
 		KUNIT_EXPECT_NE_MSG(test, ret, 0, "allocation %u", n);
 		/* It has left something other than zeroes in the device. */
 		memset(page_address(page), 0, PAGE_SIZE);
@@ -171,10 +171,10 @@ static void refused_and_still_at_home(struct kunit *test)
 				    LEN, "allocation %u failed: not mapped any more", n);
 	}
 	dma_unmap_page(ctx->dev, addr, PAGE_SIZE, DMA_FROM_DEVICE);
-	dma_space_put(space);
 	be_together(test, &l);
 }
 
+/* What is mapped in one is out of reach in the other, by the device's word. */
 static void spaces_are_apart(struct kunit *test)
 {
 	struct dt_ctx *ctx = test->priv;
