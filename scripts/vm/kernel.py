@@ -33,8 +33,11 @@ def _run(*args):
     return done.stdout.split("\n")[0]
 
 
-def prepare(state, config="arm-lpae", fragments=()):
-    """Build (or find built) the kernel of a state and pack its initramfs."""
+def prepare(state, config="arm-lpae", fragments=(), packed=None):
+    """Build (or find built) the kernel of a state and pack its initramfs.
+
+    @packed, an O= directory, says that this was done before.
+    """
     initramfs = TOP / "scripts" / "initramfs"
     if os.environ.get("KERNEL_OUT"):
         out = pathlib.Path(os.environ["KERNEL_OUT"]).resolve()
@@ -42,6 +45,11 @@ def prepare(state, config="arm-lpae", fragments=()):
         _run(initramfs, kernel.name, out)
     else:
         name = "-".join([state.replace(":", "-"), config, *fragments])
+        if packed:
+            kernel = Kernel(name, packed)
+            if not kernel.initramfs.exists():
+                raise MachineError(f"{kernel.initramfs} is not there: nothing was packed")
+            return kernel
         out = _run(TOP / "scripts" / "kbuild", state, config, *fragments, "--", initramfs, name)
         kernel = Kernel(name, out)
     return kernel
