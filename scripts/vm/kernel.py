@@ -33,11 +33,16 @@ def _run(*args):
     return done.stdout.split("\n")[0]
 
 
-def prepare(state, config="arm-lpae", fragments=(), packed=None):
-    """Build (or find built) the kernel of a state and pack its initramfs.
+def packed(name, out):
+    """A kernel for which scripts/initramfs was called before."""
+    kernel = Kernel(name, out)
+    if not kernel.initramfs.exists():
+        raise MachineError(f"nothing is packed: {kernel.initramfs} is not there")
+    return kernel
 
-    @packed, an O= directory, says that this was done before.
-    """
+
+def prepare(state, config="arm-lpae", fragments=()):
+    """Build (or find built) the kernel of a state and pack its initramfs."""
     initramfs = TOP / "scripts" / "initramfs"
     if os.environ.get("KERNEL_OUT"):
         out = pathlib.Path(os.environ["KERNEL_OUT"]).resolve()
@@ -45,11 +50,6 @@ def prepare(state, config="arm-lpae", fragments=(), packed=None):
         _run(initramfs, kernel.name, out)
     else:
         name = "-".join([state.replace(":", "-"), config, *fragments])
-        if packed:
-            kernel = Kernel(name, packed)
-            if not kernel.initramfs.exists():
-                raise MachineError(f"{kernel.initramfs} is not there: nothing was packed")
-            return kernel
         out = _run(TOP / "scripts" / "kbuild", state, config, *fragments, "--", initramfs, name)
         kernel = Kernel(name, out)
     return kernel
