@@ -178,21 +178,34 @@ static void r004_8_turns_not_in_pairs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, backing->cpu_access, 1);
 	expect_turns(test, backing, 0, 0, "open");
 	sgt = db_map(test, a, BOTH);
-	expect_turns(test, backing, 1, 1, "mapped while open");
+	expect_turns(test, backing, 1, 0, "mapped while open");
 	/* Whoever looks next sees what the device wrote. */
 	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_FROM_DEVICE));
-	expect_turns(test, backing, 2, 2, "begun again");
+	expect_turns(test, backing, 2, 1, "begun again");
 	db_unmap(a, sgt);
-	expect_turns(test, backing, 2, 3, "unmapped while open");
+	expect_turns(test, backing, 3, 1, "unmapped while open");
 	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_FROM_DEVICE));
 	KUNIT_EXPECT_EQ(test, backing->cpu_access, 0);
+	/* Also what it wrote until then; and what a process may be writing stays. */
+	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_FROM_DEVICE));
+	expect_turns(test, backing, 4, 2, "begun after it was unmapped");
+	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, BOTH));
 
 	/* Ends alone: what was written goes to the device nevertheless. */
 	sgt = db_map(test, a, DMA_TO_DEVICE);
+	expect_turns(test, backing, 5, 2, "mapped again");
 	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_TO_DEVICE));
 	KUNIT_EXPECT_EQ(test, backing->cpu_access, 0);
 	KUNIT_EXPECT_TRUE(test, backing->device_side);
-	expect_turns(test, backing, 3, 3, "an end alone");
+	expect_turns(test, backing, 6, 2, "an end alone");
+	db_unmap(a, sgt);
+	/* A device that writes is no reason to throw it away. */
+	sgt = db_map(test, a, BOTH);
+	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_TO_DEVICE));
+	expect_turns(test, backing, 7, 2, "an end alone, and a writing device");
+	/* One that has only read has nothing to show. */
+	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_FROM_DEVICE));
+	expect_turns(test, backing, 7, 2, "an end of reading alone");
 	db_unmap(a, sgt);
 	dma_buf_detach(dmabuf, a);
 
@@ -203,6 +216,102 @@ static void r004_8_turns_not_in_pairs(struct kunit *test)
 	msleep(40);
 	KUNIT_EXPECT_EQ(test, backing->cpu_access, 0);
 	dma_backing_put(backing);
+	db_expect_freed(test, mem);
+}
+
+/*
+ * Two processes write at the same time, each in pairs. The end of the first ends what
+ * there is; what the second goes on to write is not invalidated.
+ */
+static void r004_8_turns_overlap(struct kunit *test)
+{
+	struct fake_dev *fake = no_snooping(test, false);
+	struct dma_buf_attachment *a;
+	struct dma_backing *backing;
+	struct dma_buf *dmabuf;
+	struct sg_table *sgt;
+	struct db_mem *mem;
+
+	backing = db_wrap(test, &mem, 2);
+	dmabuf = db_export(test, backing);
+	a = db_attach(test, dmabuf, fake);
+	sgt = db_map(test, a, BOTH);
+	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_TO_DEVICE));
+	expect_turns(test, backing, 1, 1, "the first begins");
+	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_TO_DEVICE));
+	expect_turns(test, backing, 2, 2, "the second begins");
+	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_TO_DEVICE));
+	expect_turns(test, backing, 3, 2, "the first ends");
+	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_TO_DEVICE));
+	expect_turns(test, backing, 4, 2, "the second ends");
+
+	/* A third one reads in between: what is dirty then is cleaned before. */
+	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_TO_DEVICE));
+	expect_turns(test, backing, 4, 3, "one begins to write");
+	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_FROM_DEVICE));
+	expect_turns(test, backing, 5, 4, "one begins to read");
+	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_FROM_DEVICE));
+	expect_turns(test, backing, 6, 4, "it has read");
+	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_FROM_DEVICE));
+	expect_turns(test, backing, 7, 5, "it reads again");
+	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_TO_DEVICE));
+	expect_turns(test, backing, 8, 5, "the other has written");
+	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_FROM_DEVICE));
+	expect_turns(test, backing, 8, 5, "it has read again");
+
+	/* Another device comes and goes meanwhile: nothing is invalidated. */
+	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_TO_DEVICE));
+	expect_turns(test, backing, 8, 6, "one begins once more");
+	db_unmap(a, sgt);
+	sgt = db_map(test, a, BOTH);
+	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_TO_DEVICE));
+	KUNIT_EXPECT_EQ(test, backing->invalidated, 6);
+	KUNIT_EXPECT_GT(test, backing->cleaned, 9);
+	KUNIT_EXPECT_TRUE(test, backing->device_side);
+	db_unmap(a, sgt);
+	dma_buf_detach(dmabuf, a);
+	dma_backing_put(backing);
+	dma_buf_put(dmabuf);
+	db_expect_freed(test, mem);
+}
+
+/*
+ * Mapped for a device of either kind at the same time, and nobody says whose turn it
+ * is: each finds what the other has written, and so do CPUs.
+ */
+static void r004_8_turns_of_both_kinds(struct kunit *test)
+{
+	struct fake_dev *blind = no_snooping(test, false);
+	struct fake_dev *snoops = db_dev(test, false, true);
+	struct dma_buf_attachment *a, *b;
+	struct sg_table *sgt_a, *sgt_b;
+	struct dma_backing *backing;
+	struct dma_buf *dmabuf;
+	struct db_mem *mem;
+
+	backing = db_wrap(test, &mem, 2);
+	dmabuf = db_export(test, backing);
+	a = db_attach(test, dmabuf, blind);
+	b = db_attach(test, dmabuf, snoops);
+	sgt_a = db_map(test, a, BOTH);
+	expect_turns(test, backing, 1, 0, "mapped for the one");
+	sgt_b = db_map(test, b, BOTH);
+	expect_turns(test, backing, 2, 1, "mapped for the other");
+	KUNIT_EXPECT_TRUE(test, backing->device_side);
+	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_FROM_DEVICE));
+	expect_turns(test, backing, 2, 2, "a CPU reads");
+	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_FROM_DEVICE));
+	expect_turns(test, backing, 3, 2, "it has read");
+	db_unmap(b, sgt_b);
+	expect_turns(test, backing, 4, 2, "the other has written");
+	db_unmap(a, sgt_a);
+	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_FROM_DEVICE));
+	expect_turns(test, backing, 4, 3, "the one has written");
+	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_FROM_DEVICE));
+	dma_buf_detach(dmabuf, a);
+	dma_buf_detach(dmabuf, b);
+	dma_backing_put(backing);
+	dma_buf_put(dmabuf);
 	db_expect_freed(test, mem);
 }
 
@@ -289,6 +398,8 @@ static struct kunit_case fake_dmabuf_cpu_cases[] = {
 	KUNIT_CASE(r004_8_turns),
 	KUNIT_CASE(r004_8_turns_without_iommu),
 	KUNIT_CASE(r004_8_turns_not_in_pairs),
+	KUNIT_CASE(r004_8_turns_overlap),
+	KUNIT_CASE(r004_8_turns_of_both_kinds),
 	KUNIT_CASE(r004_8_handed_over_elsewhere),
 	KUNIT_CASE(r004_4_fences_are_left_alone),
 	{}

@@ -6,6 +6,7 @@
  */
 
 #include <kunit/test-bug.h>
+#include <linux/dma-mapping.h>
 
 #include "fake_test.h"
 
@@ -183,6 +184,81 @@ static void late_member_is_in_the_space(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, b->domain, a->domain);
 	KUNIT_EXPECT_PTR_NE(test, b->domain, dma_space_domain(space));
 	fk_expect_data(test, b, 16);
+	dma_space_put(space);
+}
+
+/* What another device does while memory that this one's driver left to devres exists. */
+struct leaving {
+	struct fake_dev *sibling;
+	struct dma_space *space;
+	int ret;
+	struct iommu_domain *domain;
+};
+
+static void sibling_acts(void *data)
+{
+	struct fake_dev *fake = data;
+	struct leaving *l = fake->data;
+
+	if (l->space)
+		l->ret = dma_space_attach(l->space, fake_device(l->sibling));
+	else
+		dma_space_detach(fake_device(l->sibling));
+	l->domain = fake->domain;
+}
+
+static int probe_with_memory(struct fake_dev *fake)
+{
+	struct device *dev = fake_device(fake);
+	dma_addr_t addr;
+
+	if (!dmam_alloc_coherent(dev, 3 * PAGE_SIZE, &addr, GFP_KERNEL))
+		return -ENOMEM;
+	/* Released in the reverse order */
+	return devm_add_action_or_reset(dev, sibling_acts, fake);
+}
+
+/*
+ * A driver's last memory goes after the driver has said that it is done with DMA, and
+ * where it was allocated: until then the group stays where it is.
+ */
+static void group_waits_for_devres(struct kunit *test)
+{
+	struct fake_dev *a = fk_dev(test, &(struct fake_config){});
+	struct fake_dev *b = fk_dev(test, &(struct fake_config){ .peer = a });
+	struct where before = where_is(a);
+	struct dma_space *space = create(test, a, FIRST, LAST);
+	struct dma_space *other = create(test, a, FIRST, LAST);
+	struct leaving l = { .sibling = a, .space = space };
+
+	b->data = &l;
+	/* In the default domain, which the other wants to leave */
+	KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(b, probe_with_memory, NULL));
+	fake_dev_unbind(b);
+	KUNIT_EXPECT_EQ(test, l.ret, -EBUSY);
+	KUNIT_EXPECT_PTR_EQ(test, l.domain, before.domain);
+	attach(test, space, a);
+
+	/* In the space, which the other leaves */
+	l.space = NULL;
+	KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(b, probe_with_memory, NULL));
+	fake_dev_unbind(b);
+	KUNIT_EXPECT_PTR_EQ(test, l.domain, dma_space_domain(space));
+
+	/* There, and the other wants to be elsewhere. The first may stay, or go home */
+	l.space = other;
+	l.ret = 0;
+	attach(test, space, a);
+	KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(b, probe_with_memory, NULL));
+	dma_space_detach(fake_device(a));
+	fake_dev_unbind(b);
+	KUNIT_EXPECT_EQ(test, l.ret, -EBUSY);
+	KUNIT_EXPECT_PTR_EQ(test, l.domain, dma_space_domain(space));
+	KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(b, fk_probe_ok, NULL));
+	expect_at(test, a, &before);
+	expect_at(test, b, &before);
+	fake_dev_unbind(b);
+	dma_space_put(other);
 	dma_space_put(space);
 }
 
@@ -569,6 +645,7 @@ static struct kunit_case fake_group_cases[] = {
 	KUNIT_CASE(group_leaves_with_the_last_driver),
 	KUNIT_CASE(sibling_comes_and_goes),
 	KUNIT_CASE(late_member_is_in_the_space),
+	KUNIT_CASE(group_waits_for_devres),
 	KUNIT_CASE(driver_attaches_and_detaches),
 	KUNIT_CASE(unbind_while_attached),
 	KUNIT_CASE(probe_fails_while_attached),

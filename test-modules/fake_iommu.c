@@ -3,7 +3,8 @@
  * An IOMMU without hardware, and devices behind it, for tests
  *
  * A domain's page table is an xarray: page number -> physical page number and
- * permissions. A device's access is a copy that goes through it, so what
+ * permissions, with a mark on those that are parts of a large page, which cannot be
+ * unmapped one by one. A device's access is a copy that goes through it, so what
  * arrives proves what the DMA mapping code set up, as with a real device; the
  * core's own view (iommu_iova_to_phys()) is not used.
  *
@@ -38,6 +39,7 @@
 #define PROT_BITS	6
 #define PROT_MASK	((1UL << PROT_BITS) - 1)
 #define MAX_PFN		(LONG_MAX >> PROT_BITS)
+#define PART		XA_MARK_0
 
 struct fake_domain {
 	struct iommu_domain domain;
@@ -68,7 +70,7 @@ static bool outside(struct iommu_domain *domain, u64 addr)
 }
 
 static int map_page(struct fake_domain *fd, unsigned long addr,
-		    phys_addr_t phys, int prot)
+		    phys_addr_t phys, int prot, bool part)
 {
 	unsigned long pfn = PHYS_PFN(phys), flags;
 	void *old, *new = xa_mk_value(pfn << PROT_BITS | (prot & PROT_MASK));
@@ -82,6 +84,8 @@ static int map_page(struct fake_domain *fd, unsigned long addr,
 	xa_lock_irqsave(&fd->table, flags);
 	old = __xa_cmpxchg(&fd->table, addr >> PAGE_SHIFT, NULL, new,
 			   GFP_ATOMIC);
+	if (!old && part)
+		__xa_set_mark(&fd->table, addr >> PAGE_SHIFT, PART);
 	xa_unlock_irqrestore(&fd->table, flags);
 	if (xa_is_err(old))
 		return xa_err(old);
@@ -102,7 +106,8 @@ static int fake_map_pages(struct iommu_domain *domain, unsigned long iova,
 	if (fd->iommu->fail_map && !--fd->iommu->fail_map)
 		return -ENOMEM;
 	for (off = 0; off < size; off += PAGE_SIZE) {
-		int ret = map_page(fd, iova + off, paddr + off, prot);
+		int ret = map_page(fd, iova + off, paddr + off, prot,
+				   pgsize > PAGE_SIZE);
 
 		if (ret)
 			return ret;
@@ -122,14 +127,18 @@ static size_t fake_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 
 	atomic_inc(&fd->iommu->unmaps);
 	for (off = 0; off < size; off += PAGE_SIZE) {
-		void *old;
+		unsigned long index = (iova + off) >> PAGE_SHIFT;
+		void *old = NULL;
+		bool part;
 
 		xa_lock_irqsave(&fd->table, flags);
-		old = __xa_erase(&fd->table, (iova + off) >> PAGE_SHIFT);
+		part = pgsize == PAGE_SIZE && xa_get_mark(&fd->table, index, PART);
+		if (!part)
+			old = __xa_erase(&fd->table, index);
 		xa_unlock_irqrestore(&fd->table, flags);
 		if (old)
 			continue;
-		atomic_inc(&fd->iommu->holes);
+		atomic_inc(part ? &fd->iommu->parts : &fd->iommu->holes);
 		return off / pgsize * pgsize;
 	}
 	if (!gather->queued)
@@ -359,6 +368,7 @@ void fake_iommu_reset(struct fake_iommu *iommu)
 	atomic_set(&iommu->outside, 0);
 	atomic_set(&iommu->twice, 0);
 	atomic_set(&iommu->holes, 0);
+	atomic_set(&iommu->parts, 0);
 	atomic_set(&iommu->left, 0);
 }
 EXPORT_SYMBOL_GPL(fake_iommu_reset);

@@ -44,6 +44,7 @@
  * @outside: pages that were to be mapped outside the aperture
  * @twice: pages that were to be mapped over something
  * @holes: pages that were to be unmapped and were not mapped
+ * @parts: pages that were to be unmapped and are part of a larger one
  * @left: pages that were mapped in a domain when it was freed
  *
  * The settings and counts are for one test at a time; nothing protects them.
@@ -72,6 +73,7 @@ struct fake_iommu {
 	atomic_t outside;
 	atomic_t twice;
 	atomic_t holes;
+	atomic_t parts;
 	atomic_t left;
 };
 

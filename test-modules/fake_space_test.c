@@ -484,11 +484,11 @@ static const struct bus_dma_region elsewhere[] = {
  * The first of all, with memory that has to be mapped one-to-one, cannot come
  * in after all: who comes next gets a space as new.
  */
-static void first_device_cannot_enter(struct kunit *test)
+static void cannot_enter(struct kunit *test, u64 start, size_t size)
 {
 	struct fake_dev *a = fk_dev(test, &(struct fake_config){});
 	struct fake_dev *b = fk_dev(test, &(struct fake_config){
-		.region = { { HOLE, SZ_64K, IOMMU_RESV_DIRECT } } });
+		.region = { { start, size, IOMMU_RESV_DIRECT } } });
 	struct where before = where_is(b);
 	unsigned int n;
 	bool failed;
@@ -516,8 +516,8 @@ static void first_device_cannot_enter(struct kunit *test)
 				      "round %u: %d", n, ret);
 		if (ret) {
 			expect_at(test, b, &before);
-			KUNIT_EXPECT_TRUE_MSG(test, nothing_is_mapped(space, HOLE,
-								      SZ_64K),
+			KUNIT_EXPECT_TRUE_MSG(test, nothing_is_mapped(space, start,
+								      size),
 					      "round %u", n);
 			attach(test, space, a);
 			fk(test)->dt.dev = fake_device(a);
@@ -530,8 +530,8 @@ static void first_device_cannot_enter(struct kunit *test)
 					dma_space_attach(space, fake_device(b)));
 		}
 		/* Mapped until the domain goes. */
-		KUNIT_EXPECT_EQ(test, fake_dev_phys(b, HOLE), HOLE);
-		fk(test)->left[0] += SZ_64K / PAGE_SIZE;
+		KUNIT_EXPECT_EQ(test, fake_dev_phys(b, start), start);
+		fk(test)->left[0] += size / PAGE_SIZE;
 		dma_space_detach(fake_device(b));
 		dma_space_put(space);
 		if (!failed || test->status == KUNIT_FAILURE)
@@ -539,7 +539,18 @@ static void first_device_cannot_enter(struct kunit *test)
 	}
 	KUNIT_EXPECT_FALSE(test, failed);
 	/* In its default domain, too. */
-	fk(test)->left[0] += SZ_64K / PAGE_SIZE;
+	fk(test)->left[0] += size / PAGE_SIZE;
+}
+
+static void first_device_cannot_enter(struct kunit *test)
+{
+	cannot_enter(test, HOLE, SZ_64K);
+}
+
+/* What was mapped in large pages has to be unmapped in large pages. */
+static void first_device_with_large_pages_cannot_enter(struct kunit *test)
+{
+	cannot_enter(test, SZ_16M + SZ_2M, SZ_2M);
 }
 
 /*
@@ -877,6 +888,7 @@ static struct kunit_case fake_space_cases[] = {
 	KUNIT_CASE(strangers_are_refused),
 	KUNIT_CASE(driver_refuses_the_domain),
 	KUNIT_CASE_SLOW(first_device_cannot_enter),
+	KUNIT_CASE_SLOW(first_device_with_large_pages_cannot_enter),
 	KUNIT_CASE(space_beyond_reach),
 	KUNIT_CASE(space_reserved_in_halves),
 	KUNIT_CASE(space_partly_in_reach),

@@ -79,6 +79,8 @@ static inline void fk_exit(struct kunit *test)
 				    "pages mapped twice");
 		KUNIT_EXPECT_EQ_MSG(test, atomic_read(&iommu->holes), 0,
 				    "pages unmapped that were not mapped");
+		KUNIT_EXPECT_EQ_MSG(test, atomic_read(&iommu->parts), 0,
+				    "parts of large pages unmapped");
 	}
 	dt_splats_expect_none(test);
 }

@@ -226,18 +226,28 @@ static struct page *alloc_lowmem(struct device *dev, size_t size, gfp_t gfp,
 	return NULL;
 }
 
-/* A device's own area is there for a reason, and comes before highmem. */
+/*
+ * A device's own area is there for a reason, and comes before highmem. So does the
+ * default area if the device sees physical addresses: its place may be all that is
+ * known of what the device reaches. As elsewhere, that is not for single pages.
+ */
+static bool area_is_first(struct device *dev, size_t size, bool direct)
+{
+	return dev_get_cma_area(dev) != dev_get_cma_area(NULL) ||
+	       (direct && size > PAGE_SIZE);
+}
+
 static struct page *alloc_any(struct device *dev, size_t size, gfp_t gfp,
 		bool (*phys_ok)(struct device *, phys_addr_t, size_t))
 {
-	bool own_area = dev_get_cma_area(dev) != dev_get_cma_area(NULL);
+	bool area_first = area_is_first(dev, size, phys_ok);
 	struct page *page = NULL;
 
-	if (!own_area)
+	if (!area_first)
 		page = alloc_highmem(dev, size, gfp, phys_ok);
 	if (!page && dev_get_cma_area(dev))
 		page = alloc_cma(dev, size, gfp, phys_ok);
-	if (!page && own_area)
+	if (!page && area_first)
 		page = alloc_highmem(dev, size, gfp, phys_ok);
 	if (page)
 		return page;

@@ -255,6 +255,56 @@ int dma_backing_end_cpu_access(struct dma_backing *backing,
 EXPORT_SYMBOL_GPL(dma_backing_end_cpu_access);
 
 /**
+ * dma_backing_clean - Show devices what CPUs have written, and nothing else
+ * @backing: the backing, which is not somebody else's
+ * @written: CPUs may have written, whether or not an access says so
+ *
+ * For exporters, whose users do not say whose turn it is: a device that is not
+ * coherent finds in memory what CPUs and coherent devices have written. A CPU access
+ * stays open. If there is none, it is the turn of the devices that are not coherent
+ * from now on, if there are any. Nothing is invalidated, so nothing that is written
+ * meanwhile is lost.
+ *
+ * Context: Any context.
+ * Return: 0, or -EBUSY if the backing is being handed over by somebody else at this
+ * moment
+ */
+int dma_backing_clean(struct dma_backing *backing, bool written)
+{
+	bool dirty;
+
+	scoped_guard(spinlock_irqsave, &backing->lock) {
+		if (backing->crossing)
+			return -EBUSY;
+		if (!backing->device_side) {
+			backing->cpu_dirty |= written;
+			written = backing->cpu_dirty;
+			/* The first one that comes finds it cleaned */
+			if (!backing->mapped[1])
+				return 0;
+		}
+		dirty = written || backing->writers[0];
+		if (!dirty || backing->policy != DMA_CACHE_CACHED) {
+			backing->device_side |= !backing->cpu_access;
+			return 0;
+		}
+		backing->crossing = true;
+	}
+
+	sync_caches(backing, true);
+
+	guard(spinlock_irqsave)(&backing->lock);
+	backing->cleaned++;
+	if (!backing->cpu_access) {
+		backing->cpu_dirty = false;
+		backing->device_side = true;
+	}
+	backing->crossing = false;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dma_backing_clean);
+
+/**
  * dma_backing_begin_device_access - It is the turn of a device
  * @binding: the device's binding
  *

@@ -31,8 +31,10 @@
 #include "backing.h"
 #include "direct.h"
 
-/* Sizes that many IOMMUs have page table entries for. */
-static const size_t chunk_sizes[] = { SZ_2M, SZ_1M, SZ_64K, PAGE_SIZE };
+/* Sizes that many IOMMUs have page table entries for, and whole pages. */
+static const size_t chunk_sizes[] = {
+	SZ_2M, SZ_1M, MAX(SZ_64K, PAGE_SIZE), PAGE_SIZE
+};
 
 /**
  * struct pages_request - what is to be allocated

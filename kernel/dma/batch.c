@@ -77,7 +77,7 @@ static void batch_give_back(struct dma_bind_batch *batch)
 	struct dma_bind_entry *entry;
 
 	for_each_batch_entry_reverse(entry, batch) {
-		if (!dma_use_iova(&entry->state))
+		if (!dma_iova_size(&entry->state))
 			continue;
 		/* If the domain went away, so did the addresses */
 		if (!entry->space || dma_entry_domain(entry))

@@ -27,6 +27,7 @@
 #include <linux/cleanup.h>
 #include <linux/completion.h>
 #include <linux/dma-map-ops.h>
+#include <linux/iommu.h>
 #include <linux/iommu-dma.h>
 #include <linux/list.h>
 #include <linux/math.h>
@@ -125,12 +126,17 @@ void dma_batch_unqueue(struct dma_bind_batch *batch)
 			WRITE_ONCE(queue->waiting,
 				   queue->waiting - batch->waiting);
 			wake_first(queue);
+			/*
+			 * A ticket that is not in line is not told when a
+			 * default domain is freed, so let go of it here.
+			 */
+			entry->ticket.orphan =
+				iommu_dma_domain_release(entry->ticket.domain);
 		}
 	}
-	/* This may free one that all devices have left */
 	for_each_batch_ticket(entry, batch)
-		if (entry->ticket.domain)
-			iommu_dma_domain_put(entry->ticket.domain);
+		if (entry->ticket.orphan)
+			iommu_domain_free(entry->ticket.domain);
 }
 
 /* From now on nobody overtakes it. */

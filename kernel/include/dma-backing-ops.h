@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * For those who make backings of memory that somebody else maps. No driver needs
- * this. See kernel/dma/backing_foreign.c.
+ * For those who make backings of memory that somebody else maps, and those who let
+ * others map a backing who know nothing of turns. No driver needs this. See
+ * kernel/dma/backing_foreign.c and backing_access.c.
  */
 #ifndef _LINUX_DMA_BACKING_OPS_H
 #define _LINUX_DMA_BACKING_OPS_H
@@ -34,5 +35,6 @@ struct dma_backing_ops {
 struct dma_backing *dma_backing_foreign(const struct dma_backing_ops *ops,
 		size_t size, void (*release)(void *priv), void *priv);
 bool dma_backing_is_foreign(const struct dma_backing *backing);
+int dma_backing_clean(struct dma_backing *backing, bool written);
 
 #endif /* _LINUX_DMA_BACKING_OPS_H */

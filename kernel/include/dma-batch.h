@@ -18,6 +18,7 @@ struct dma_bind_batch;
  * @size: what the batch wants there, in bytes; immutable while it is in the queue
  * @first: lowest address that the batch has mapped there; the batch's own
  * @last: highest address
+ * @orphan: it had the last reference on @domain
  *
  * @node and @domain are protected by dma_tickets_lock of batch_queue.c.
  */
@@ -28,6 +29,7 @@ struct dma_bind_ticket {
 	u64 size;
 	dma_addr_t first;
 	dma_addr_t last;
+	bool orphan;
 };
 
 /**
