@@ -10,11 +10,17 @@ in a row say that it is for each of those parts, and "*** All parts ***" that it
 for all. What stands before the first is the common head. The cover of the whole
 series has everything, and a list of the parts where the first of these lines are.
 A title that ends in "(RFC)" makes the part's mails an RFC.
+
+{7} and {7, 9-12} are patches, by their numbers in the file series: "(7)" in the cover
+of the whole, in that of a part what the part's mails are numbered. Where a text has
+such numbers it has all patches of its part, or somebody who reads it cannot find
+them: refer() refuses it then.
 """
 import re
 
 from .series import TOP, Error
 
+REFERENCE = re.compile(r"\{(\d+(?:-\d+)?(?:,\s+\d+(?:-\d+)?)*)\}")
 MARK = re.compile(r"^\*\*\* (?:Part ([a-z]) of the series: (.+?)|All parts) \*\*\*\s*$")
 
 
@@ -64,12 +70,30 @@ class Cover:
         if part not in self.titles:
             raise Error(f"COVER_LETTER has no mark '*** Part {part} of the series: ... ***'")
 
-    def text(self, part=None, listed=""):
-        """The body; @listed takes the place of the first marks."""
+    def refer(self, part, numbers):
+        """@numbers, those of the part's patches, are what its text refers to."""
+        text = "\n".join("\n".join(lines) for parts, lines in self.pieces if parts and part in parts)
+        named = set()
+        for found in REFERENCE.finditer(text):
+            for some in re.findall(r"(\d+)(?:-(\d+))?", found[1]):
+                named.update(range(int(some[0]), int(some[1] or some[0]) + 1))
+        if not named:
+            return
+        for what, wrong in (("refers to patches that are not in it", named - set(numbers)),
+                            ("does not lead to patches", set(numbers) - named)):
+            if wrong:
+                raise Error(f"COVER_LETTER: the text of part {part} {what}: {' '.join(map(str, sorted(wrong)))}")
+
+    def text(self, part=None, listed="", before=0):
+        """The body; @listed takes the place of the first marks. @before patches are in
+        the parts before this one."""
+        def reference(found):
+            return "(" + re.sub(r"\d+", lambda n: str(int(n[0]) - before), found[1]) + ")"
+
         chunks = []
         for n, (parts, lines) in enumerate(self.pieces):
             if n == 1 and listed:
                 chunks.append(listed)
             if part is None or parts is None or part in parts:
                 chunks.append("\n".join(lines).strip("\n"))
-        return "\n\n".join(c for c in chunks if c.strip()) + "\n"
+        return REFERENCE.sub(reference, "\n\n".join(c for c in chunks if c.strip())) + "\n"
