@@ -5,6 +5,10 @@
  * (fake_iommu.h).
  */
 
+#include <linux/dma-fence.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
 #include "fake_dmabuf.h"
 
 static void r004_4_kernel_mapping(struct kunit *test)
@@ -239,34 +243,35 @@ static void r004_8_turns_overlap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_TO_DEVICE));
 	expect_turns(test, backing, 1, 1, "the first begins");
 	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_TO_DEVICE));
-	expect_turns(test, backing, 2, 2, "the second begins");
+	expect_turns(test, backing, 2, 1, "the second begins");
 	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_TO_DEVICE));
-	expect_turns(test, backing, 3, 2, "the first ends");
+	expect_turns(test, backing, 3, 1, "the first ends");
 	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_TO_DEVICE));
-	expect_turns(test, backing, 4, 2, "the second ends");
+	expect_turns(test, backing, 4, 1, "the second ends");
 
 	/* A third one reads in between: what is dirty then is cleaned before. */
 	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_TO_DEVICE));
-	expect_turns(test, backing, 4, 3, "one begins to write");
+	expect_turns(test, backing, 4, 2, "one begins to write");
 	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_FROM_DEVICE));
-	expect_turns(test, backing, 5, 4, "one begins to read");
+	expect_turns(test, backing, 5, 3, "one begins to read");
 	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_FROM_DEVICE));
-	expect_turns(test, backing, 6, 4, "it has read");
+	expect_turns(test, backing, 6, 3, "it has read");
 	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_FROM_DEVICE));
-	expect_turns(test, backing, 7, 5, "it reads again");
+	expect_turns(test, backing, 7, 4, "it reads again");
 	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_TO_DEVICE));
-	expect_turns(test, backing, 8, 5, "the other has written");
+	expect_turns(test, backing, 8, 4, "the other has written");
 	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_FROM_DEVICE));
-	expect_turns(test, backing, 8, 5, "it has read again");
+	expect_turns(test, backing, 8, 4, "it has read again");
 
-	/* Another device comes and goes meanwhile: nothing is invalidated. */
+	/* The device comes and goes meanwhile: nothing is invalidated. */
 	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_TO_DEVICE));
-	expect_turns(test, backing, 8, 6, "one begins once more");
+	expect_turns(test, backing, 8, 5, "one begins once more");
 	db_unmap(a, sgt);
+	expect_turns(test, backing, 9, 5, "unmapped meanwhile");
 	sgt = db_map(test, a, BOTH);
+	expect_turns(test, backing, 10, 5, "mapped meanwhile");
 	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_TO_DEVICE));
-	KUNIT_EXPECT_EQ(test, backing->invalidated, 6);
-	KUNIT_EXPECT_GT(test, backing->cleaned, 9);
+	expect_turns(test, backing, 11, 5, "it has written");
 	KUNIT_EXPECT_TRUE(test, backing->device_side);
 	db_unmap(a, sgt);
 	dma_buf_detach(dmabuf, a);
@@ -298,21 +303,128 @@ static void r004_8_turns_of_both_kinds(struct kunit *test)
 	sgt_b = db_map(test, b, BOTH);
 	expect_turns(test, backing, 2, 1, "mapped for the other");
 	KUNIT_EXPECT_TRUE(test, backing->device_side);
+	/* What the other has written is cleaned before it is invalidated. */
 	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_FROM_DEVICE));
-	expect_turns(test, backing, 2, 2, "a CPU reads");
+	expect_turns(test, backing, 3, 2, "a CPU reads");
 	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_FROM_DEVICE));
-	expect_turns(test, backing, 3, 2, "it has read");
+	expect_turns(test, backing, 4, 2, "it has read");
 	db_unmap(b, sgt_b);
-	expect_turns(test, backing, 4, 2, "the other has written");
+	expect_turns(test, backing, 5, 2, "the other has written");
+
+	/* It is mapped again while a process writes that others have overtaken. */
+	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_TO_DEVICE));
+	expect_turns(test, backing, 5, 3, "one begins to write");
+	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_FROM_DEVICE));
+	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_FROM_DEVICE));
+	expect_turns(test, backing, 7, 4, "one has read");
+	sgt_b = db_map(test, b, BOTH);
+	expect_turns(test, backing, 9, 5, "cleaned, invalidated, and cleaned");
+	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_TO_DEVICE));
+	expect_turns(test, backing, 10, 5, "the first has written");
+	db_unmap(b, sgt_b);
+	expect_turns(test, backing, 11, 5, "the other has written again");
 	db_unmap(a, sgt_a);
 	KUNIT_EXPECT_EQ(test, 0, begin(dmabuf, DMA_FROM_DEVICE));
-	expect_turns(test, backing, 4, 3, "the one has written");
+	expect_turns(test, backing, 11, 6, "the one has written");
 	KUNIT_EXPECT_EQ(test, 0, end(dmabuf, DMA_FROM_DEVICE));
 	dma_buf_detach(dmabuf, a);
 	dma_buf_detach(dmabuf, b);
 	dma_backing_put(backing);
 	dma_buf_put(dmabuf);
 	db_expect_freed(test, mem);
+}
+
+/* A driver that has the backing itself has said whose turn it is. */
+static void r004_8_turn_of_a_driver(struct kunit *test)
+{
+	struct fake_dev *blind = no_snooping(test, false);
+	struct dma_buf_attachment *a;
+	struct dma_backing *backing;
+	struct dma_buf *dmabuf;
+	struct sg_table *sgt;
+	struct db_mem *mem;
+
+	backing = db_wrap(test, &mem, 2);
+	dmabuf = db_export(test, backing);
+	a = db_attach(test, dmabuf, blind);
+	sgt = db_map(test, a, BOTH);
+	expect_turns(test, backing, 1, 0, "mapped");
+	/* Its own access, which the dma-buf does not know of. */
+	KUNIT_EXPECT_EQ(test, 0, dma_backing_begin_cpu_access(backing, BOTH));
+	expect_turns(test, backing, 1, 1, "the driver begins");
+	db_unmap(a, sgt);
+	KUNIT_EXPECT_FALSE(test, backing->device_side);
+	KUNIT_EXPECT_EQ(test, 0, dma_backing_end_cpu_access(backing, BOTH));
+	expect_turns(test, backing, 2, 1, "unmapped meanwhile");
+	dma_buf_detach(dmabuf, a);
+	dma_backing_put(backing);
+	dma_buf_put(dmabuf);
+	db_expect_freed(test, mem);
+}
+
+static const char *fence_name(struct dma_fence *fence)
+{
+	return "test";
+}
+
+static const struct dma_fence_ops fence_ops = {
+	.get_driver_name = fence_name,
+	.get_timeline_name = fence_name,
+};
+
+struct late_reader {
+	struct work_struct work;
+	struct dma_buf *dmabuf;
+	int ret;
+};
+
+static void late_read(struct work_struct *work)
+{
+	struct late_reader *late = container_of(work, typeof(*late), work);
+
+	late->ret = begin(late->dmabuf, DMA_FROM_DEVICE);
+}
+
+/* While a device writes, nothing that is invalidated stays so. */
+static void r004_8_begins_when_the_device_is_done(struct kunit *test)
+{
+	struct fake_dev *fake = no_snooping(test, false);
+	struct dma_buf_attachment *a;
+	struct dma_backing *backing;
+	struct late_reader late;
+	struct dma_fence *fence;
+	struct sg_table *sgt;
+	struct db_mem *mem;
+	static DEFINE_SPINLOCK(lock);
+
+	fence = kzalloc_obj(*fence);
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	dma_fence_init(fence, &fence_ops, &lock, dma_fence_context_alloc(1), 1);
+	backing = db_wrap(test, &mem, 2);
+	late.dmabuf = db_export(test, backing);
+	a = db_attach(test, late.dmabuf, fake);
+	sgt = db_map(test, a, BOTH);
+	dma_resv_lock(late.dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_reserve_fences(late.dmabuf->resv, 1));
+	dma_resv_add_fence(late.dmabuf->resv, fence, DMA_RESV_USAGE_WRITE);
+	dma_resv_unlock(late.dmabuf->resv);
+
+	INIT_WORK_ONSTACK(&late.work, late_read);
+	schedule_work(&late.work);
+	msleep(50);
+	expect_turns(test, backing, 1, 0, "the device is at work");
+	dma_fence_signal(fence);
+	flush_work(&late.work);
+	destroy_work_on_stack(&late.work);
+	KUNIT_EXPECT_EQ(test, late.ret, 0);
+	expect_turns(test, backing, 1, 1, "it is done");
+	KUNIT_EXPECT_EQ(test, 0, end(late.dmabuf, DMA_FROM_DEVICE));
+	db_unmap(a, sgt);
+	dma_buf_detach(late.dmabuf, a);
+	dma_backing_put(backing);
+	dma_buf_put(late.dmabuf);
+	db_expect_freed(test, mem);
+	dma_fence_put(fence);
 }
 
 /* Somebody else hands it over at this moment: "try again". */
@@ -400,6 +512,8 @@ static struct kunit_case fake_dmabuf_cpu_cases[] = {
 	KUNIT_CASE(r004_8_turns_not_in_pairs),
 	KUNIT_CASE(r004_8_turns_overlap),
 	KUNIT_CASE(r004_8_turns_of_both_kinds),
+	KUNIT_CASE(r004_8_turn_of_a_driver),
+	KUNIT_CASE(r004_8_begins_when_the_device_is_done),
 	KUNIT_CASE(r004_8_handed_over_elsewhere),
 	KUNIT_CASE(r004_4_fences_are_left_alone),
 	{}

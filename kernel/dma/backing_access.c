@@ -258,35 +258,38 @@ EXPORT_SYMBOL_GPL(dma_backing_end_cpu_access);
  * dma_backing_clean - Show devices what CPUs have written, and nothing else
  * @backing: the backing, which is not somebody else's
  * @written: CPUs may have written, whether or not an access says so
+ * @to_devices: it is the turn of the devices that are not coherent from now on, if
+ *	there are any and no CPU access
  *
- * For exporters, whose users do not say whose turn it is: a device that is not
- * coherent finds in memory what CPUs and coherent devices have written. A CPU access
- * stays open. If there is none, it is the turn of the devices that are not coherent
- * from now on, if there are any. Nothing is invalidated, so nothing that is written
- * meanwhile is lost.
+ * For exporters, whose users do not say whose turn it is. If it is the turn of
+ * devices that are not coherent, or if a CPU access is open that they will not wait
+ * for, they find in memory what CPUs and coherent devices have written until now.
+ * Nothing is invalidated, so nothing that is written meanwhile is lost.
  *
  * Context: Any context.
- * Return: 0, or -EBUSY if the backing is being handed over by somebody else at this
- * moment
+ * Return: 1 if it is the turn of the devices that are not coherent, 0 if not; -EBUSY
+ * if the backing is being handed over by somebody else at this moment
  */
-int dma_backing_clean(struct dma_backing *backing, bool written)
+int dma_backing_clean(struct dma_backing *backing, bool written,
+		      bool to_devices)
 {
-	bool dirty;
+	bool dirty = written;
 
 	scoped_guard(spinlock_irqsave, &backing->lock) {
 		if (backing->crossing)
 			return -EBUSY;
 		if (!backing->device_side) {
 			backing->cpu_dirty |= written;
-			written = backing->cpu_dirty;
-			/* The first one that comes finds it cleaned */
-			if (!backing->mapped[1])
+			dirty = backing->cpu_dirty;
+			/* Whoever is bound next finds it cleaned */
+			if (!backing->mapped[1] ||
+			    (!backing->cpu_access && !to_devices))
 				return 0;
 		}
-		dirty = written || backing->writers[0];
+		dirty |= backing->writers[0];
 		if (!dirty || backing->policy != DMA_CACHE_CACHED) {
 			backing->device_side |= !backing->cpu_access;
-			return 0;
+			return backing->device_side;
 		}
 		backing->crossing = true;
 	}
@@ -300,7 +303,7 @@ int dma_backing_clean(struct dma_backing *backing, bool written)
 		backing->device_side = true;
 	}
 	backing->crossing = false;
-	return 0;
+	return backing->device_side;
 }
 EXPORT_SYMBOL_GPL(dma_backing_clean);
 

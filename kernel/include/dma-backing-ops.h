@@ -35,6 +35,7 @@ struct dma_backing_ops {
 struct dma_backing *dma_backing_foreign(const struct dma_backing_ops *ops,
 		size_t size, void (*release)(void *priv), void *priv);
 bool dma_backing_is_foreign(const struct dma_backing *backing);
-int dma_backing_clean(struct dma_backing *backing, bool written);
+int dma_backing_clean(struct dma_backing *backing, bool written,
+		      bool to_devices);
 
 #endif /* _LINUX_DMA_BACKING_OPS_H */
