@@ -33,8 +33,8 @@ static void sync_of(struct kunit *test, struct fake_dev *const fake[],
 		KUNIT_EXPECT_EQ_MSG(test, atomic_read(&iommu->map_syncs),
 				    i < count, "%u of %u, %u entries", i, spaces,
 				    count);
-		/* All that was mapped is in it. */
-		KUNIT_EXPECT_GE(test, atomic_long_read(&iommu->map_told),
+		/* All that was mapped is in it, and nothing else. */
+		KUNIT_EXPECT_EQ(test, atomic_long_read(&iommu->map_told),
 				atomic_read(&iommu->maps) * P);
 	}
 	KUNIT_EXPECT_EQ(test, bk_mapper_count(b), count);
@@ -60,6 +60,31 @@ static void r004_5_one_sync_for_each_space(struct kunit *test)
 		sync_of(test, fake, spaces, 16);
 		sync_of(test, fake, spaces, 64);
 	}
+}
+
+/* Between its entries others may have mapped, and not synchronised, what is theirs. */
+static void r004_5_syncs_only_its_own(struct kunit *test)
+{
+	struct fake_dev *fake = bk_dev(test, 0, true);
+	struct dma_backing *b = bk_wrap(test, 4, NULL);
+	/* In the order of addresses: two are side by side, the third is alone. */
+	static const unsigned int at[] = { 4, 5, 9 };
+	struct bt_batch *batch = bt_new(test);
+	unsigned int i;
+
+	bt_small(test, fake, BT_SPACE);
+	fake_iommu_reset(fake->iommu);
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		dma_addr_t addr = FIRST + at[i] * P;
+
+		KUNIT_ASSERT_EQ(test, 0, bt_try_add(batch, fake, b, i, 1, addr,
+						    addr + P - 1, 0));
+	}
+	KUNIT_EXPECT_EQ(test, 0, dma_bind_batch_commit(&batch->batch, 0));
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->iommu->map_syncs), 2);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&fake->iommu->map_told), 3 * P);
+	bt_expect_bound(test, batch, &fake);
+	dma_bind_batch_undo(&batch->batch);
 }
 
 /* Two devices in one space are one space. */
@@ -503,6 +528,7 @@ static void r004_5_what_can_never_be(struct kunit *test)
 static struct kunit_case fake_batch_cases[] = {
 #ifdef HAVE_DMA_BACKING
 	KUNIT_CASE(r004_5_one_sync_for_each_space),
+	KUNIT_CASE(r004_5_syncs_only_its_own),
 	KUNIT_CASE(r004_5_one_sync_for_two_devices),
 	KUNIT_CASE(r004_5_bound_where_asked),
 	KUNIT_CASE(r004_5_parts_and_attributes),

@@ -150,6 +150,42 @@ static void r004_5_behind_a_hand_over(struct kunit *test)
 	bt_expect_nothing(test, b, "killed", 0);
 }
 
+static struct dma_backing *mapped_backing;
+static unsigned long cleaned_at_map;
+
+static void note_cleaned(void)
+{
+	cleaned_at_map = mapped_backing->cleaned;
+}
+
+/* As by dma_iova_bind(): devices can be there as soon as it is mapped. */
+static void r004_5_handed_over_before_it_is_mapped(struct kunit *test)
+{
+	struct fake_dev *fake = bk_dev(test, 0, false);
+	struct dma_backing *backing = bk_wrap(test, 2, NULL);
+	struct bt_batch *b = bt_new(test);
+
+	if (dev_is_dma_coherent(fake_device(fake)))
+		kunit_skip(test, "all devices are coherent here");
+	bt_small(test, fake, BT_SPACE);
+	bt_add(test, b, fake, backing, 0, 2);
+	mapped_backing = backing;
+	fake->iommu->on_map = note_cleaned;
+	KUNIT_EXPECT_EQ(test, 0, dma_bind_batch_commit(&b->batch, 0));
+	KUNIT_EXPECT_EQ(test, cleaned_at_map, 1);
+	KUNIT_EXPECT_TRUE(test, backing->device_side);
+	dma_bind_batch_undo(&b->batch);
+
+	/* One that fails has not handed it over for good. */
+	KUNIT_EXPECT_EQ(test, 0, dma_backing_begin_cpu_access(backing, RV_DIR));
+	KUNIT_EXPECT_EQ(test, 0, dma_backing_end_cpu_access(backing, RV_DIR));
+	KUNIT_EXPECT_FALSE(test, backing->device_side);
+	fake->iommu->fail_sync = 1;
+	KUNIT_EXPECT_EQ(test, -EIO, dma_bind_batch_commit(&b->batch, 0));
+	KUNIT_EXPECT_FALSE(test, backing->device_side);
+	bt_expect_nothing(test, b, "not told", 0);
+}
+
 /* -- In line -- */
 
 static void r004_7_in_the_order_of_arrival(struct kunit *test)
@@ -592,6 +628,7 @@ static void r004_7_eight_clients_in_two_spaces(struct kunit *test)
 static struct kunit_case fake_batch_wait_cases[] = {
 #ifdef HAVE_DMA_BACKING
 	KUNIT_CASE(r004_5_behind_a_hand_over),
+	KUNIT_CASE(r004_5_handed_over_before_it_is_mapped),
 	KUNIT_CASE(r004_7_in_the_order_of_arrival),
 	KUNIT_CASE(r004_7_nobody_overtakes),
 	KUNIT_CASE(r004_7_other_spaces_go_on),

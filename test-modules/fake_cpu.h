@@ -28,6 +28,7 @@ static inline pgprot_t policy_prot(enum dma_cache_policy policy, pgprot_t prot)
  * @prot: if not 0, set before the call, as a driver may
  * @flags: of the VMA, after it
  * @ret: what it said
+ * @left: it said no, and a page was mapped
  */
 struct request {
 	struct dma_backing *backing;
@@ -35,6 +36,7 @@ struct request {
 	pgprot_t (*prot)(pgprot_t prot);
 	vm_flags_t flags;
 	int ret;
+	bool left;
 };
 
 static inline int request_mmap(struct file *file, struct vm_area_struct *vma)
@@ -45,6 +47,7 @@ static inline int request_mmap(struct file *file, struct vm_area_struct *vma)
 		vma->vm_page_prot = r->prot(vma->vm_page_prot);
 	r->ret = dma_backing_mmap(r->backing, vma, r->attrs);
 	r->flags = vma->vm_flags;
+	r->left = r->ret && pte_present(um_pte(vma->vm_start));
 	return r->ret;
 }
 

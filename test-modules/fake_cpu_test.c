@@ -226,16 +226,35 @@ static void r000_1_what_cannot_be_mapped(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, bk_put(r.backing));
 }
 
+/* Page tables are single pages, and may be anywhere. */
+static void fail_pages(bool on)
+{
+	static const char *const order[] = {
+		"/sys/kernel/debug/fail_page_alloc/min-order",
+	};
+	static const char *const all[] = {
+		"/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait",
+		"/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem",
+	};
+
+	dt_set_knobs(order, ARRAY_SIZE(order), on ? '0' : '1');
+	dt_set_knobs(all, ARRAY_SIZE(all), on ? 'N' : 'Y');
+}
+
+/* A place for two page tables: half of the mapping is made when there is only one. */
+#define ACROSS	(SZ_1G + SZ_2M - N / 2 * P)
+
 /* Each allocation on the way; what was mapped of it is unmapped. */
 static void r000_1_mmap_without_memory(struct kunit *test)
 {
 	struct dma_backing *b = bk_alloc(test, NULL, N * P,
 					 DMA_ATTR_ALLOC_SINGLE_PAGES);
-	unsigned int n, errors = 0;
+	unsigned int n, errors = 0, halves = 0;
 	bool failed = true;
 
+	fail_pages(true);
 	for (n = 1; failed && n < 60; n++) {
-		struct request r = { .backing = b };
+		struct request r = { .backing = b, .ret = 1 };
 		unsigned long uaddr;
 		struct file *file;
 
@@ -244,11 +263,14 @@ static void r000_1_mmap_without_memory(struct kunit *test)
 		if (n == 1)
 			KUNIT_ASSERT_EQ(test, 0, kunit_attach_mm());
 		dt_fail_nth(test, n);
-		uaddr = vm_mmap(file, 0, N * P, PROT_READ | PROT_WRITE,
+		uaddr = vm_mmap(file, ACROSS, N * P, PROT_READ | PROT_WRITE,
 				MAP_SHARED, 0);
 		failed = dt_fail_stop();
 		fput(file);
+		halves += r.ret == -ENOMEM;
+		KUNIT_EXPECT_FALSE_MSG(test, r.left, "allocation %u", n);
 		if (!IS_ERR_VALUE(uaddr)) {
+			KUNIT_EXPECT_EQ(test, uaddr, ACROSS);
 			KUNIT_EXPECT_EQ(test, bk_mapper_count(b), 1);
 			um_unmap(test, uaddr, N);
 		} else {
@@ -256,8 +278,11 @@ static void r000_1_mmap_without_memory(struct kunit *test)
 		}
 		KUNIT_EXPECT_EQ(test, bk_mapper_count(b), 0);
 	}
+	fail_pages(false);
 	KUNIT_EXPECT_FALSE(test, failed);
 	KUNIT_EXPECT_GT(test, errors, 0);
+	/* Its record, and each of the page tables. */
+	KUNIT_EXPECT_GE(test, halves, 3);
 	KUNIT_EXPECT_TRUE(test, bk_put(b));
 }
 

@@ -103,6 +103,8 @@ static int fake_map_pages(struct iommu_domain *domain, unsigned long iova,
 	size_t off, size = pgsize * pgcount;
 
 	atomic_inc(&fd->iommu->maps);
+	if (fd->iommu->on_map)
+		fd->iommu->on_map();
 	if (fd->iommu->fail_map && !--fd->iommu->fail_map)
 		return -ENOMEM;
 	for (off = 0; off < size; off += PAGE_SIZE) {
@@ -356,6 +358,7 @@ void fake_iommu_reset(struct fake_iommu *iommu)
 	iommu->fail_map = 0;
 	iommu->fail_sync = 0;
 	iommu->nameless = false;
+	iommu->on_map = NULL;
 	atomic_set(&iommu->maps, 0);
 	atomic_set(&iommu->map_syncs, 0);
 	atomic_long_set(&iommu->map_told, 0);

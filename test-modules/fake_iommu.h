@@ -31,6 +31,7 @@
  * @fail_map: the n-th call of map_pages from now on fails (0: none)
  * @fail_sync: the n-th call of iotlb_sync_map from now on fails (0: none)
  * @nameless: faults are reported without the device
+ * @on_map: called before something is mapped, in any context; NULL for nothing
  * @domains: paging domains that are alive
  * @maps: calls of map_pages
  * @map_syncs: calls of iotlb_sync_map
@@ -59,6 +60,7 @@ struct fake_iommu {
 	int fail_map;
 	int fail_sync;
 	bool nameless;
+	void (*on_map)(void);
 
 	atomic_t domains;
 	atomic_t maps;

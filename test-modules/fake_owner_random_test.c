@@ -105,6 +105,25 @@ static void o_turn(struct owner *o, bool cpus)
 	o->cpus = cpus;
 }
 
+/*
+ * A bind that failed after it was its device's turn. If nobody else of that side is
+ * there, it is again the turn of the other one; what a CPU writes then, it need not
+ * tell.
+ */
+static void o_turn_for_nothing(struct owner *o, bool cpus)
+{
+	unsigned int i;
+
+	if (o->open || o->cpus == cpus)
+		return;
+	o_turn(o, cpus);
+	for (i = 0; i < O_BINDINGS; i++)
+		if (o->bind[i].bound && o->bind[i].coherent == cpus)
+			return;
+	o->cpus = !cpus;
+	o->cpu_wrote |= o->cpus;
+}
+
 /* -EBUSY and the like are for the model to know; 0 if the kernel says the same. */
 static int o_bind(struct owner *o, struct o_binding *b)
 {
@@ -120,9 +139,10 @@ static int o_bind(struct owner *o, struct o_binding *b)
 		b->fake->iommu->fail_map = 1;
 	ret = dma_iova_bind(fake_device(b->fake), b->s, b->b, first * P,
 			    o->backing, first * P, pages * P, dir, 0);
-	/* It has handed over nothing. */
-	if (fail)
+	if (fail) {
+		o_turn_for_nothing(o, b->coherent);
 		return ret == -ENOMEM ? 0 : -EINVAL;
+	}
 	if (ret)
 		return ret;
 	b->bound = true;
@@ -200,10 +220,12 @@ static void o_alloc(struct kunit *test, struct owner *o,
 	struct page *page;
 
 	if (kind == 2) {
+		struct phys_vec vec = { .len = N * P };
+
 		page = dt_alloc_pages(test, GFP_HIGHUSER, 3);
-		o->backing = bk_keep(test, dma_backing_from_phys(
-				&(struct phys_vec){ page_to_phys(page), N * P },
-				1, 0, NULL, NULL));
+		vec.paddr = page_to_phys(page);
+		o->backing = bk_keep(test, dma_backing_from_phys(&vec, 1, 0,
+								 NULL, NULL));
 	} else {
 		o->backing = bk_alloc(test, fake_device(fake[kind]), N * P,
 				      DMA_BACKING_CACHED |

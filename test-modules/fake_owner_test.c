@@ -214,6 +214,63 @@ static void r004_8_uncached_costs_nothing(struct kunit *test)
 	}
 }
 
+/* What was done to the first page when something was to be mapped. */
+static unsigned int at_map[2];
+
+static void note_at_map(void)
+{
+	at_map[0] = sl.count[0][SL_CLEAN];
+	at_map[1] = sl.count[0][SL_INVALIDATE];
+}
+
+/* A device can be there as soon as it is mapped, and too early for the caches. */
+static void r004_8_handed_over_before_it_is_mapped(struct kunit *test)
+{
+	struct fake_dev *a = bk_dev(test, 0, false), *c = bk_dev(test, 1, true);
+	struct dma_backing *b = bk_wrap(test, N, NULL);
+	struct dma_binding *one, *two;
+
+	watch(test, b);
+	a->iommu->on_map = note_at_map;
+	c->iommu->on_map = note_at_map;
+	one = bk_bind_all(test, a, b);
+	KUNIT_EXPECT_EQ(test, at_map[0], 1);
+	KUNIT_EXPECT_EQ(test, at_map[1], 0);
+	EXPECT_SYNC(test, 1, 0);
+	two = bk_bind_all(test, c, b);
+	KUNIT_EXPECT_EQ(test, at_map[0], 0);
+	KUNIT_EXPECT_EQ(test, at_map[1], 1);
+	EXPECT_SYNC(test, 0, 1);
+	dma_iova_unbind(one);
+	dma_iova_unbind(two);
+}
+
+/* Whoever gets the memory back reads what devices have written. */
+static void r004_8_given_back(struct kunit *test)
+{
+	struct fake_dev *fake = bk_dev(test, 0, false);
+	struct bk_owner owner = {}, later = {};
+	struct dma_backing *b = bk_wrap(test, N, &owner);
+	struct dma_binding *one = bk_bind_all(test, fake, b);
+
+	watch(test, b);
+	dma_iova_unbind(one);
+	EXPECT_SYNC(test, 0, 0);
+	KUNIT_EXPECT_TRUE(test, bk_put(b));
+	EXPECT_SYNC(test, 0, 1);
+	KUNIT_EXPECT_EQ(test, bk_released(&owner), 1);
+	sl_end();
+
+	/* Also if the device is the last to go. */
+	b = bk_wrap(test, N, &later);
+	one = bk_bind_all(test, fake, b);
+	watch(test, b);
+	KUNIT_EXPECT_FALSE(test, bk_put(b));
+	dma_iova_unbind(one);
+	KUNIT_EXPECT_EQ(test, bk_released(&later), 1);
+	EXPECT_SYNC(test, 0, 1);
+}
+
 /* A bind that fails hands nothing over. */
 static void r004_8_failed_bind(struct kunit *test)
 {
@@ -226,11 +283,12 @@ static void r004_8_failed_bind(struct kunit *test)
 	watch(test, b);
 	a->iommu->fail_map = 2;
 	KUNIT_EXPECT_EQ(test, -ENOMEM, bk_bind(a, s, one, 0, b, 0, N * P));
-	EXPECT_SYNC(test, 0, 0);
+	EXPECT_SYNC(test, 1, 0);
 	/* Nothing was written, so there is nothing to see. */
 	KUNIT_EXPECT_EQ(test, 0, dma_backing_begin_cpu_access(b, RV_DIR));
 	KUNIT_EXPECT_EQ(test, 0, dma_backing_end_cpu_access(b, RV_DIR));
 	EXPECT_SYNC(test, 0, 0);
+	/* The CPU can have written since then, it was its turn again. */
 	KUNIT_EXPECT_EQ(test, 0, dma_iova_bind(fake_device(a), s, one, 0, b, 0,
 					       N * P, DMA_TO_DEVICE, 0));
 	EXPECT_SYNC(test, 1, 0);
@@ -380,6 +438,8 @@ static struct kunit_case fake_owner_cases[] = {
 	KUNIT_CASE(r004_8_accesses_nest),
 	KUNIT_CASE(r004_8_long_lived_bindings),
 	KUNIT_CASE(r004_8_uncached_costs_nothing),
+	KUNIT_CASE(r004_8_handed_over_before_it_is_mapped),
+	KUNIT_CASE(r004_8_given_back),
 	KUNIT_CASE(r004_8_failed_bind),
 	KUNIT_CASE(r001_4_camera_codec_display),
 	KUNIT_CASE(r001_4_cpu_looks_at_each_frame),

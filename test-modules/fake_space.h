@@ -19,6 +19,11 @@ static const struct fake_config __maybe_unused with_region = {
 	.region = { { HOLE, SZ_256K, IOMMU_RESV_RESERVED } },
 };
 
+static const struct way *const __maybe_unused ways[] = {
+	&way_single, &way_page, &way_sg, &way_coherent, &way_pages,
+	&way_noncontiguous, &way_iova,
+};
+
 static inline struct dma_space *create(struct kunit *test,
 				       struct fake_dev *fake, dma_addr_t first,
 				       dma_addr_t last)

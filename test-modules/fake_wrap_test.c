@@ -60,6 +60,27 @@ static void r001_3_page_array(struct kunit *test)
 	use_and_put(test, b, &owner);
 }
 
+/* Whoever has it last calls the release of this module, which has to be there. */
+static void r000_4_the_module_stays(struct kunit *test)
+{
+	int before = module_refcount(THIS_MODULE);
+	struct bk_owner owner = {};
+	struct dma_backing *b = bk_wrap(test, 1, &owner), *none;
+	struct phys_vec vec = { page_to_phys(bk_pages(test, 1)[0]), P };
+
+	KUNIT_EXPECT_EQ(test, module_refcount(THIS_MODULE), before + 1);
+	KUNIT_EXPECT_TRUE(test, bk_put(b));
+	KUNIT_EXPECT_EQ(test, atomic_read(&owner.released), 1);
+	KUNIT_EXPECT_EQ(test, module_refcount(THIS_MODULE), before);
+	/* Without a release, and if nothing came of it. */
+	b = bk_wrap(test, 1, NULL);
+	vec.paddr++;
+	none = dma_backing_from_phys(&vec, 1, 0, bk_release, &owner);
+	KUNIT_EXPECT_PTR_EQ(test, none, ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_EQ(test, module_refcount(THIS_MODULE), before);
+	KUNIT_EXPECT_TRUE(test, bk_put(b));
+}
+
 static void r001_3_scatter_gather_list(struct kunit *test)
 {
 	struct page *big = dt_alloc_pages(test, GFP_HIGHUSER, 3);
@@ -504,6 +525,7 @@ static void r000_4_memory_comes_back(struct kunit *test)
 static struct kunit_case fake_wrap_cases[] = {
 #ifdef HAVE_DMA_BACKING
 	KUNIT_CASE(r001_3_page_array),
+	KUNIT_CASE(r000_4_the_module_stays),
 	KUNIT_CASE(r001_3_scatter_gather_list),
 	KUNIT_CASE(r001_3_physical_ranges),
 	KUNIT_CASE(r001_3_a_page_twice),

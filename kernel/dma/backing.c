@@ -32,6 +32,7 @@
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/export.h>
+#include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -41,10 +42,13 @@
 static void dma_backing_free(struct dma_backing *backing)
 {
 	dma_backing_unlist(backing);
+	if (backing->origin == DMA_BACKING_WRAPPED)
+		dma_backing_hand_back(backing);
 	if (backing->release)
 		backing->release(backing->release_priv);
 	dma_backing_free_pages(backing);
 	put_device(backing->dev);
+	module_put(backing->owner);
 	mutex_destroy(&backing->vmap_lock);
 	kvfree(backing);
 }
@@ -91,6 +95,19 @@ struct dma_backing *dma_backing_new(struct device *dev, size_t size,
 	backing->nr_chunks = nr_chunks;
 	backing->chunk[nr_chunks].offset = size;
 	return backing;
+}
+
+/* Whoever has the backing may be the last, after the module would have gone. */
+int dma_backing_set_release(struct dma_backing *backing,
+			    void (*release)(void *priv), void *priv,
+			    struct module *owner)
+{
+	if (release && !try_module_get(owner))
+		return -ENODEV;
+	backing->release = release;
+	backing->release_priv = priv;
+	backing->owner = release ? owner : NULL;
+	return 0;
 }
 
 /**

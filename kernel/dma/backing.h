@@ -57,6 +57,7 @@ enum dma_backing_origin {
  * @policy: how CPUs map it; immutable
  * @origin: where the memory is from; immutable
  * @ops: how somebody else maps it; NULL if it is known here; immutable
+ * @owner: the module of @ops and @release, with a reference, or NULL; immutable
  * @release: for wrapped memory: it is the caller's again; immutable
  * @release_priv: for @release and @ops; immutable
  * @vmap_lock: serialises making and removing the kernel mapping; sleeps;
@@ -92,6 +93,7 @@ struct dma_backing {
 	enum dma_cache_policy policy;
 	enum dma_backing_origin origin;
 	const struct dma_backing_ops *ops;
+	struct module *owner;
 	void (*release)(void *priv);
 	void *release_priv;
 
@@ -147,6 +149,8 @@ static inline size_t dma_chunk_piece(const struct dma_chunk *chunk,
 /* backing.c */
 struct dma_backing *dma_backing_new(struct device *dev, size_t size,
 		unsigned int nr_chunks);
+int dma_backing_set_release(struct dma_backing *backing,
+		void (*release)(void *priv), void *priv, struct module *owner);
 void dma_backing_put_atomic(struct dma_backing *backing);
 const struct dma_chunk *dma_backing_chunk(const struct dma_backing *backing,
 		size_t offset);
@@ -207,8 +211,9 @@ int dma_binding_init(struct dma_binding *binding, struct device *dev,
 		enum dma_data_direction dir, unsigned long attrs);
 int dma_binding_add(struct dma_backing *backing, struct dma_binding *binding,
 		bool pending);
+int dma_binding_take_turn(struct dma_binding *binding);
 int dma_binding_map_nosync(struct dma_binding *binding, size_t offset);
-int dma_binding_start(struct dma_binding *binding, size_t offset);
+void dma_binding_start(struct dma_binding *binding, size_t offset);
 void dma_binding_drop(struct dma_binding *binding, size_t offset, bool mapped);
 void dma_binding_debug(const struct dma_binding *binding, size_t offset);
 int dma_binding_map(struct dma_binding *binding);
@@ -236,5 +241,10 @@ void dma_backing_change_side(struct dma_backing *backing,
 		struct dma_mapper *mapper, bool coherent);
 bool dma_backing_start_crossing(struct dma_backing *backing, bool to_devices);
 void dma_backing_finish_crossing(struct dma_backing *backing, bool to_devices);
+void dma_backing_hand_back(struct dma_backing *backing);
+bool dma_backing_take_turn(struct dma_backing *backing,
+		struct dma_mapper *mapper);
+void dma_backing_return_turn(struct dma_backing *backing,
+		const struct dma_mapper *mapper);
 
 #endif /* _KERNEL_DMA_BACKING_H */

@@ -180,6 +180,56 @@ void dma_backing_finish_crossing(struct dma_backing *backing, bool to_devices)
 	backing->crossing = false;
 }
 
+/*
+ * A device is going to be mapped, and can be there as soon as it is. So the backing
+ * crosses to its side before, unless a CPU access is open. Returns what
+ * dma_backing_start_crossing() does.
+ */
+bool dma_backing_take_turn(struct dma_backing *backing,
+			   struct dma_mapper *mapper)
+{
+	bool to_devices = !mapper->coherent;
+
+	lockdep_assert_held(&backing->lock);
+
+	mapper->took_turn = !backing->cpu_access &&
+			    backing->device_side != to_devices;
+	return mapper->took_turn &&
+	       dma_backing_start_crossing(backing, to_devices);
+}
+
+/*
+ * It could not be mapped, and is off the list. If nobody else has used that turn, it
+ * is again the turn of those whose it was. A CPU that writes before its first access
+ * does not know that it ever was not.
+ */
+void dma_backing_return_turn(struct dma_backing *backing,
+			     const struct dma_mapper *mapper)
+{
+	bool side = !mapper->coherent;
+
+	lockdep_assert_held(&backing->lock);
+
+	if (!mapper->took_turn || backing->crossing || backing->cpu_access ||
+	    backing->device_side != side || backing->mapped[side] ||
+	    (side ? backing->device_dirty : backing->cpu_dirty))
+		return;
+	backing->device_side = !side;
+	if (side)
+		backing->cpu_dirty = true;
+}
+
+/* Whoever gets the memory back finds in it what devices have written. */
+void dma_backing_hand_back(struct dma_backing *backing)
+{
+	bool crossing;
+
+	scoped_guard(spinlock_irqsave, &backing->lock)
+		crossing = dma_backing_start_crossing(backing, false);
+	if (crossing)
+		dma_backing_finish_crossing(backing, false);
+}
+
 /**
  * dma_backing_begin_cpu_access - The CPU is going to look at a backing
  * @backing: the backing

@@ -278,8 +278,7 @@ static int user_map_range(struct dma_backing *backing,
  * references on the pages would be no mapper that is known.
  *
  * Context: Process context, with the mmap lock for writing.
- * Return: 0, or an error, and what was mapped is to be unmapped by the caller, as
- * mmap() does:
+ * Return: 0, or an error, and then nothing is mapped:
  *
  * * -ENXIO: it is not a part of the backing.
  * * -EINVAL: the policy of the backing is another one, or @vma has been given a
@@ -319,6 +318,8 @@ int dma_backing_mmap(struct dma_backing *backing, struct vm_area_struct *vma,
 	ret = dma_backing_for_each_chunk(backing, map->mapper.offset,
 					 map->mapper.len, map_chunk, &fill);
 	if (ret) {
+		/* Of the chunk that failed nothing is mapped, but of those before */
+		zap_special_vma_range(vma, vma->vm_start, map->mapper.len);
 		del_cpu_mapping(backing, &map->mapper);
 		kfree(map);
 		dma_backing_put(backing);

@@ -34,14 +34,18 @@
  *	process context
  * @priv: for @ops and @release
  *
+ * The module that owns @ops stays until @release has returned.
+ *
  * Context: Process context. May sleep.
  * Return: The backing, with a reference for the caller. Or an ERR_PTR, and @release
- * is not called: -EINVAL if @size is 0 or not whole pages; -ENOMEM.
+ * is not called: -EINVAL if @size is 0 or not whole pages; -ENODEV if the module is
+ * being removed; -ENOMEM.
  */
 struct dma_backing *dma_backing_foreign(const struct dma_backing_ops *ops,
 		size_t size, void (*release)(void *priv), void *priv)
 {
 	struct dma_backing *backing;
+	int ret;
 
 	if (!size || !PAGE_ALIGNED(size))
 		return ERR_PTR(-EINVAL);
@@ -52,8 +56,11 @@ struct dma_backing *dma_backing_foreign(const struct dma_backing_ops *ops,
 
 	backing->origin = DMA_BACKING_FOREIGN;
 	backing->ops = ops;
-	backing->release = release;
-	backing->release_priv = priv;
+	ret = dma_backing_set_release(backing, release, priv, ops->owner);
+	if (ret) {
+		dma_backing_put(backing);
+		return ERR_PTR(ret);
+	}
 	dma_backing_list(backing);
 	return backing;
 }

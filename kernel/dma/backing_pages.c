@@ -20,6 +20,7 @@
 #include <linux/highmem.h>
 #include <linux/iommu-dma.h>
 #include <linux/memblock.h>
+#include <linux/memremap.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
@@ -365,16 +366,24 @@ struct wrap_request {
 	unsigned long attrs;
 	void (*release)(void *priv);
 	void *priv;
+	struct module *owner;
 	size_t size;
 	unsigned int nr_chunks;
 	phys_addr_t next;
 	struct dma_backing *backing;
 };
 
+/* What else is in the memory map of a device is neither the one nor the other. */
 static bool is_memory(phys_addr_t phys)
 {
 	return pfn_valid(PHYS_PFN(phys)) &&
 	       !is_zone_device_page(phys_to_page(phys));
+}
+
+static bool is_mmio(phys_addr_t phys)
+{
+	return !pfn_valid(PHYS_PFN(phys)) ||
+	       is_pci_p2pdma_page(phys_to_page(phys));
 }
 
 /* There is memory that the kernel was told not to map: no cache can be cleaned. */
@@ -395,7 +404,8 @@ static int check_piece(const struct wrap_request *wrap, phys_addr_t phys,
 		return -EINVAL;
 	/* The one and the other have different policies */
 	for (; len; phys += PAGE_SIZE, len -= PAGE_SIZE)
-		if (is_memory(phys) == mmio || (!mmio && !is_mapped(phys)))
+		if (mmio ? !is_mmio(phys) :
+			   !is_memory(phys) || !is_mapped(phys))
 			return -EINVAL;
 	return 0;
 }
@@ -450,8 +460,12 @@ static struct dma_backing *wrap_memory(struct wrap_request *wrap,
 	backing->origin = mmio ? DMA_BACKING_MMIO : DMA_BACKING_WRAPPED;
 	backing->policy = mmio ? DMA_CACHE_UNCACHED : DMA_CACHE_CACHED;
 	backing->cpu_dirty = true;
-	backing->release = wrap->release;
-	backing->release_priv = wrap->priv;
+	ret = dma_backing_set_release(backing, wrap->release, wrap->priv,
+				      wrap->owner);
+	if (ret) {
+		dma_backing_put(backing);
+		return ERR_PTR(ret);
+	}
 
 	wrap->backing = backing;
 	wrap->size = 0;
@@ -498,91 +512,45 @@ static int wrap_each_entry(struct wrap_request *wrap, const void *what,
 	return 0;
 }
 
-/**
- * dma_backing_from_phys - A backing of physical ranges of the caller
- * @vec: the ranges, each of whole pages
- * @count: how many there are
- * @attrs: DMA_ATTR_MMIO if they are no memory; the policy, if the caller wants it
- *	checked
- * @release: called when nobody has the backing and nobody maps it any more, in
- *	process context; can be NULL
- * @priv: for @release
- *
- * The memory must not go away before @release is called, or dma_backing_put()
- * returns true. It has the policy that it has: memory is cached, the rest is
- * uncached. What others do with it, or map, is not known here, and the caller is
- * who knows that it is compatible.
- *
- * Context: Process context. May sleep.
- * Return: The backing, with a reference for the caller. Or an ERR_PTR, and @release
- * is not called:
- *
- * * -EINVAL: there is no range, or one that is not of whole pages, or is memory
- *   with DMA_ATTR_MMIO, or none without, or memory that the kernel does not map
- *   ("no-map" in a device tree); their sizes are too much; @attrs ask for another
- *   policy, or for something else.
- * * -ENOMEM: no memory for the list.
- */
-struct dma_backing *dma_backing_from_phys(const struct phys_vec *vec,
+struct dma_backing *__dma_backing_from_phys(const struct phys_vec *vec,
 		unsigned int count, unsigned long attrs,
-		void (*release)(void *priv), void *priv)
+		void (*release)(void *priv), void *priv, struct module *owner)
 {
 	struct wrap_request wrap = {
 		.attrs = attrs, .release = release, .priv = priv,
+		.owner = owner,
 	};
 
 	return wrap_memory(&wrap, wrap_each_phys, vec, count);
 }
-EXPORT_SYMBOL_GPL(dma_backing_from_phys);
+EXPORT_SYMBOL_GPL(__dma_backing_from_phys);
 
-/**
- * dma_backing_from_pages - A backing of pages of the caller
- * @pages: the pages
- * @count: how many there are
- * @attrs: as for dma_backing_from_phys(), but for DMA_ATTR_MMIO
- * @release: as for dma_backing_from_phys()
- * @priv: for @release
- *
- * The pages get no references: the caller has them.
- *
- * Context: Process context. May sleep.
- * Return: as dma_backing_from_phys()
- */
-struct dma_backing *dma_backing_from_pages(struct page **pages,
+struct dma_backing *__dma_backing_from_pages(struct page **pages,
 		unsigned int count, unsigned long attrs,
-		void (*release)(void *priv), void *priv)
+		void (*release)(void *priv), void *priv, struct module *owner)
 {
 	struct wrap_request wrap = {
 		.attrs = attrs, .release = release, .priv = priv,
+		.owner = owner,
 	};
 
 	if (attrs & DMA_ATTR_MMIO)
 		return ERR_PTR(-EINVAL);
 	return wrap_memory(&wrap, wrap_each_page, pages, count);
 }
-EXPORT_SYMBOL_GPL(dma_backing_from_pages);
+EXPORT_SYMBOL_GPL(__dma_backing_from_pages);
 
-/**
- * dma_backing_from_sg - A backing of a scatter-gather list of the caller
- * @sgt: the list; its DMA addresses do not matter
- * @attrs: as for dma_backing_from_phys(), but for DMA_ATTR_MMIO
- * @release: as for dma_backing_from_phys()
- * @priv: for @release
- *
- * Each entry has whole pages. The list can be freed after this, the pages not.
- *
- * Context: Process context. May sleep.
- * Return: as dma_backing_from_phys()
- */
-struct dma_backing *dma_backing_from_sg(struct sg_table *sgt,
-		unsigned long attrs, void (*release)(void *priv), void *priv)
+struct dma_backing *__dma_backing_from_sg(struct sg_table *sgt,
+		unsigned long attrs, void (*release)(void *priv), void *priv,
+		struct module *owner)
 {
 	struct wrap_request wrap = {
 		.attrs = attrs, .release = release, .priv = priv,
+		.owner = owner,
 	};
 
 	if (attrs & DMA_ATTR_MMIO)
 		return ERR_PTR(-EINVAL);
 	return wrap_memory(&wrap, wrap_each_entry, sgt, 0);
 }
-EXPORT_SYMBOL_GPL(dma_backing_from_sg);
+EXPORT_SYMBOL_GPL(__dma_backing_from_sg);

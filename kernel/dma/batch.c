@@ -6,8 +6,8 @@
  * they are bound one by one, each costs an IOTLB synchronisation, and two clients
  * that fill the space between them can both be left with half of what they need,
  * give it back, and try again for ever. A batch reserves addresses for all of its
- * entries, and binds them, with one synchronisation for each space; or it changes
- * nothing.
+ * entries, and binds them, with one synchronisation for each space that is not
+ * fragmented; or it changes nothing.
  *
  * Whoever finds no room waits in line, see batch_queue.c. When it is a batch's turn,
  * it reserves all that it needs. If that fails it gives back what it got, and tries
@@ -166,6 +166,33 @@ static int entry_record(struct dma_bind_entry *entry)
 	return ret;
 }
 
+/*
+ * Tell the IOMMU of what was mapped last: of that range and no other, as what others
+ * have mapped beside it is theirs to synchronise, and its errors are theirs.
+ */
+static int run_sync(struct dma_bind_ticket *space)
+{
+	size_t size = space->mapped;
+
+	space->mapped = 0;
+	return size ? iommu_dma_bind_sync(space->domain, space->first, size) : 0;
+}
+
+/* One after the other, entries are one range, unless the space is fragmented. */
+static int run_add(struct dma_bind_ticket *space, dma_addr_t addr, size_t len)
+{
+	int ret = 0;
+
+	if (addr + len == space->first || !space->mapped) {
+		space->first = addr;
+	} else if (addr != space->first + space->mapped) {
+		ret = run_sync(space);
+		space->first = addr;
+	}
+	space->mapped += len;
+	return ret;
+}
+
 static int entry_map(struct dma_bind_entry *entry)
 {
 	struct dma_bind_ticket *space = entry->space;
@@ -175,13 +202,7 @@ static int entry_map(struct dma_bind_entry *entry)
 	if (ret)
 		return ret;
 	entry->step = STEP_MAPPED;
-	if (space) {
-		dma_addr_t addr = entry->binding.addr;
-
-		space->first = min(space->first, addr);
-		space->last = max(space->last, addr + entry->len - 1);
-	}
-	return 0;
+	return space ? run_add(space, entry->binding.addr, entry->len) : 0;
 }
 
 static void batch_drop(struct dma_bind_batch *batch)
@@ -208,23 +229,24 @@ static int batch_try_bind(struct dma_bind_batch *batch)
 			goto drop;
 	}
 	for_each_batch_entry(entry, batch) {
+		ret = dma_binding_take_turn(&entry->binding);
+		if (ret)
+			goto drop;
+	}
+	for_each_batch_ticket(entry, batch)
+		entry->space->mapped = 0;
+	for_each_batch_entry(entry, batch) {
 		ret = entry_map(entry);
 		if (ret)
 			goto drop;
 	}
 	for_each_batch_ticket(entry, batch) {
-		struct dma_bind_ticket *space = entry->space;
-
-		ret = iommu_dma_bind_sync(space->domain, space->first,
-					  space->last - space->first + 1);
+		ret = run_sync(entry->space);
 		if (ret)
 			goto drop;
 	}
-	for_each_batch_entry(entry, batch) {
-		ret = dma_binding_start(&entry->binding, 0);
-		if (ret)
-			goto drop;
-	}
+	for_each_batch_entry(entry, batch)
+		dma_binding_start(&entry->binding, 0);
 	return 0;
 
 drop:
@@ -346,9 +368,10 @@ EXPORT_SYMBOL_GPL(dma_bind_batch_add);
  *
  * Each entry gets a reservation of its own, and its part of the backing is bound
  * there, as by dma_iova_reserve() and dma_iova_bind(). The IOMMU is told once for
- * each address space, however many entries there are. If one backing is bound more
- * than once, it is handed over as if that were done one after the other: devices of
- * both sides should not be among its users.
+ * each address space, however many entries there are, or once for each range of
+ * addresses that they are in if the space is fragmented. If one backing is bound
+ * more than once, it is handed over as if that were done one after the other:
+ * devices of both sides should not be among its users.
  *
  * If there is no room it waits, and holds nothing meanwhile. Batches are served in
  * the order in which they came, in all spaces that they share; one that needs less

@@ -93,7 +93,6 @@ static void entry_queue(struct dma_bind_batch *batch,
 		*ticket = (struct dma_bind_ticket){
 			.batch	= batch,
 			.domain	= domain,
-			.first	= ~(dma_addr_t)0,
 		};
 		list_add_tail(&ticket->node, &queue->tickets);
 		entry->space = ticket;

@@ -290,26 +290,6 @@ static int binding_add(struct dma_backing *backing, struct dma_binding *binding)
 	return 0;
 }
 
-/*
- * The device can use it. While the CPU uses the backing it stays where it is; else
- * it crosses to the device's side, and if that takes more than a note, @crossing
- * says so.
- */
-static int binding_start(struct dma_backing *backing,
-			 struct dma_binding *binding, bool *crossing)
-{
-	struct dma_mapper *mapper = &binding->mapper;
-
-	lockdep_assert_held(&backing->lock);
-
-	if (backing->crossing)
-		return -EAGAIN;
-	mapper->live = true;
-	*crossing = !backing->cpu_access &&
-		    dma_backing_start_crossing(backing, !mapper->coherent);
-	return 0;
-}
-
 /* The reference of the binding is the caller's then. */
 static void binding_del(struct dma_backing *backing,
 			struct dma_binding *binding)
@@ -343,8 +323,8 @@ static void binding_unmap(struct dma_binding *binding, size_t offset)
 
 /*
  * The steps of a bind, which a batch takes with all of its entries before it takes
- * the next. What went before is undone by dma_binding_drop(). The first and the last
- * return -EAGAIN while somebody hands the backing over, which is soon done.
+ * the next. What went before is undone by dma_binding_drop(). The first two return
+ * -EAGAIN while somebody hands the backing over, which is soon done.
  */
 int dma_binding_add(struct dma_backing *backing, struct dma_binding *binding,
 		    bool pending)
@@ -354,47 +334,50 @@ int dma_binding_add(struct dma_backing *backing, struct dma_binding *binding,
 	return binding_add(backing, binding);
 }
 
-/* For what was added as pending. The range is to be synchronised afterwards. */
+/* The device can be there as soon as it is mapped. From here on its side is fixed. */
+int dma_binding_take_turn(struct dma_binding *binding)
+{
+	struct dma_mapper *mapper = &binding->mapper;
+	struct dma_backing *backing = mapper->backing;
+	bool crossing;
+
+	scoped_guard(spinlock_irqsave, &backing->lock) {
+		if (backing->crossing)
+			return -EAGAIN;
+		mapper->pending = false;
+		crossing = dma_backing_take_turn(backing, mapper);
+	}
+	if (crossing)
+		dma_backing_finish_crossing(backing, !mapper->coherent);
+	return 0;
+}
+
+/* The range is to be synchronised afterwards. */
 int dma_binding_map_nosync(struct dma_binding *binding, size_t offset)
 {
-	/* From here on its coherency is what the entries say */
-	scoped_guard(spinlock_irqsave, &binding->mapper.backing->lock)
-		binding->mapper.pending = false;
-
 	return binding->domain ? binding_map_chunks(binding) :
 				 binding_map_direct(binding, offset);
 }
 
-int dma_binding_start(struct dma_binding *binding, size_t offset)
+void dma_binding_start(struct dma_binding *binding, size_t offset)
 {
-	struct dma_backing *backing = binding->mapper.backing;
-	bool crossing;
-	int ret;
-
-	scoped_guard(spinlock_irqsave, &backing->lock) {
-		ret = binding_start(backing, binding, &crossing);
-		if (ret)
-			return ret;
-		if (!binding->domain)
-			binding->addr = dma_iova_addr(binding->state) + offset;
-	}
-	if (crossing)
-		dma_backing_finish_crossing(backing,
-					    !binding->mapper.coherent);
-	return 0;
+	guard(spinlock_irqsave)(&binding->mapper.backing->lock);
+	if (!binding->domain)
+		binding->addr = dma_iova_addr(binding->state) + offset;
+	binding->mapper.live = true;
 }
 
-/* The device has not used it. @mapped tells whether its entries are there. */
+/* It has not been started. @mapped tells whether its entries are there. */
 void dma_binding_drop(struct dma_binding *binding, size_t offset, bool mapped)
 {
 	struct dma_backing *backing = binding->mapper.backing;
 
-	scoped_guard(spinlock_irqsave, &backing->lock)
-		binding->mapper.live = false;
 	if (mapped)
 		binding_unmap(binding, offset);
-	scoped_guard(spinlock_irqsave, &backing->lock)
+	scoped_guard(spinlock_irqsave, &backing->lock) {
 		binding_del(backing, binding);
+		dma_backing_return_turn(backing, &binding->mapper);
+	}
 	dma_backing_put_atomic(backing);
 }
 
@@ -417,20 +400,20 @@ static int busy_if_again(int ret)
 static int binding_make(struct dma_backing *backing,
 			struct dma_binding *binding, size_t offset)
 {
-	bool mapped;
 	int ret;
 
 	ret = dma_binding_add(backing, binding, false);
 	if (ret)
 		return busy_if_again(ret);
 
-	ret = binding->domain ? dma_binding_map(binding) :
-				binding_map_direct(binding, offset);
-	mapped = !ret;
+	ret = dma_binding_take_turn(binding);
 	if (!ret)
-		ret = dma_binding_start(binding, offset);
+		ret = binding->domain ? dma_binding_map(binding) :
+					binding_map_direct(binding, offset);
 	if (ret)
-		dma_binding_drop(binding, offset, mapped);
+		dma_binding_drop(binding, offset, false);
+	else
+		dma_binding_start(binding, offset);
 	return busy_if_again(ret);
 }
 
@@ -447,8 +430,8 @@ int dma_binding_record(struct dma_backing *backing, struct dma_binding *binding)
 		ret = binding_add(backing, binding);
 		if (ret)
 			return busy_if_again(ret);
-		/* Nobody hands it over, or it would not be on record */
-		WARN_ON_ONCE(binding_start(backing, binding, &crossing));
+		crossing = dma_backing_take_turn(backing, &binding->mapper);
+		binding->mapper.live = true;
 	}
 	if (crossing)
 		dma_backing_finish_crossing(backing,
@@ -527,8 +510,9 @@ static int iova_bind(struct device *dev, struct dma_iova_state *state,
  * It takes a reference on @backing. Nothing is allocated but page tables.
  *
  * Context: Any context. May sleep if @backing is somebody else's.
- * Return: 0, or an error, and then nothing has changed, but that other devices may
- * take part in the coherency protocol that did not before:
+ * Return: 0, or an error, and then nothing has changed, but that the caches may
+ * have been cleaned or invalidated, and that other devices may take part in the
+ * coherency protocol that did not before:
  *
  * * -EINVAL: the reservation is not from dma_iova_reserve(), or there is none and
  *   @backing is not somebody else's; the range is not a part of it, or of the

@@ -9,8 +9,11 @@
 
 #include <linux/dma-backing.h>
 
+struct module;
+
 /**
  * struct dma_backing_ops - how somebody else maps memory
+ * @owner: whose they are
  * @bind: map it for a device. The binding has the device, the part, the direction
  *	and the attributes; this sets its addr, and its foreign for itself
  * @unbind: undo that
@@ -20,9 +23,10 @@
  * @begin_cpu_access: as dma_backing_begin_cpu_access()
  * @end_cpu_access: as dma_backing_end_cpu_access()
  *
- * All of them are there, may sleep, and get what the backing was made with.
+ * All of the operations are there, may sleep, and get what the backing was made with.
  */
 struct dma_backing_ops {
+	struct module *owner;
 	int (*bind)(void *priv, struct dma_binding *binding);
 	void (*unbind)(void *priv, struct dma_binding *binding);
 	void *(*vmap)(void *priv);
@@ -34,7 +38,6 @@ struct dma_backing_ops {
 
 struct dma_backing *dma_backing_foreign(const struct dma_backing_ops *ops,
 		size_t size, void (*release)(void *priv), void *priv);
-bool dma_backing_is_foreign(const struct dma_backing *backing);
 int dma_backing_clean(struct dma_backing *backing, bool written,
 		      bool to_devices);
 

@@ -6,6 +6,7 @@
 #define _LINUX_DMA_BACKING_H
 
 #include <linux/dma-mapping.h>
+#include <linux/init.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/scatterlist.h>
@@ -13,6 +14,7 @@
 
 struct dma_backing;
 struct iommu_domain;
+struct module;
 struct phys_vec;
 struct vm_area_struct;
 
@@ -62,10 +64,11 @@ enum dma_mapper_kind {
  * @dir: direction; DMA_BIDIRECTIONAL for CPUs
  * @coherent: whether it takes part in the CPUs' coherency protocol
  * @live: whether the mapping is there: not while it is being made or removed
+ * @took_turn: whether the backing was handed over for it while it was being made
  * @pending: whether nobody has begun to make it: how can still be changed
  * @counted: whether it stands for its address space
  *
- * Immutable while it is on the list, but the last four, which the lock protects.
+ * Immutable while it is on the list, but the last five, which the lock protects.
  */
 struct dma_mapper {
 	struct list_head list;
@@ -76,6 +79,7 @@ struct dma_mapper {
 	u8 dir;
 	bool coherent;
 	bool live;
+	bool took_turn;
 	bool pending;
 	bool counted;
 };
@@ -130,20 +134,86 @@ struct dma_backing_mismatch {
 	phys_addr_t found;
 };
 
+struct dma_backing *__dma_backing_from_phys(const struct phys_vec *vec,
+		unsigned int count, unsigned long attrs,
+		void (*release)(void *priv), void *priv, struct module *owner);
+struct dma_backing *__dma_backing_from_pages(struct page **pages,
+		unsigned int count, unsigned long attrs,
+		void (*release)(void *priv), void *priv, struct module *owner);
+struct dma_backing *__dma_backing_from_sg(struct sg_table *sgt,
+		unsigned long attrs, void (*release)(void *priv), void *priv,
+		struct module *owner);
+
+/**
+ * dma_backing_from_phys() - A backing of physical ranges of the caller
+ * @vec: the ranges, an array of struct phys_vec, each of whole pages
+ * @count: how many there are
+ * @attrs: DMA_ATTR_MMIO if they are no memory; the policy, if the caller wants it
+ *	checked
+ * @release: called with @priv when nobody has the backing and nobody maps it any
+ *	more, in process context; can be NULL
+ * @priv: for @release
+ *
+ * The memory must not go away before @release is called, or dma_backing_put()
+ * returns true. What devices have written is there to be read then. The module of
+ * the caller stays until @release has returned. The memory has the policy that it
+ * has: it is cached, and what is no memory is uncached. What others do with it, or
+ * map, is not known here, and the caller is who knows that it is compatible.
+ *
+ * Context: Process context. May sleep.
+ * Return: The backing, with a reference for the caller. Or an ERR_PTR, and @release
+ * is not called:
+ *
+ * * -EINVAL: there is no range, or one that is not of whole pages, or is memory
+ *   with DMA_ATTR_MMIO, or none without, or memory that the kernel does not map
+ *   ("no-map" in a device tree), or is in the memory map of a device, which is not
+ *   of the one kind nor the other, unless it is for PCI peer-to-peer DMA; their
+ *   sizes are too much; @attrs ask for another policy, or for something else.
+ * * -ENODEV: there is a @release, and its module is being removed.
+ * * -ENOMEM: no memory for the list.
+ */
+#define dma_backing_from_phys(vec, count, attrs, release, priv)		\
+	__dma_backing_from_phys(vec, count, attrs, release, priv, THIS_MODULE)
+
+/**
+ * dma_backing_from_pages() - A backing of pages of the caller
+ * @pages: the pages, an array of pointers to struct page
+ * @count: how many there are
+ * @attrs: as for dma_backing_from_phys(), but for DMA_ATTR_MMIO
+ * @release: as for dma_backing_from_phys()
+ * @priv: for @release
+ *
+ * The pages get no references: the caller has them.
+ *
+ * Context: Process context. May sleep.
+ * Return: as dma_backing_from_phys()
+ */
+#define dma_backing_from_pages(pages, count, attrs, release, priv)	\
+	__dma_backing_from_pages(pages, count, attrs, release, priv,	\
+				 THIS_MODULE)
+
+/**
+ * dma_backing_from_sg() - A backing of a scatter-gather list of the caller
+ * @sgt: the list, a struct sg_table; its DMA addresses do not matter
+ * @attrs: as for dma_backing_from_phys(), but for DMA_ATTR_MMIO
+ * @release: as for dma_backing_from_phys()
+ * @priv: for @release
+ *
+ * Each entry has whole pages. The list can be freed after this, the pages not.
+ *
+ * Context: Process context. May sleep.
+ * Return: as dma_backing_from_phys()
+ */
+#define dma_backing_from_sg(sgt, attrs, release, priv)			\
+	__dma_backing_from_sg(sgt, attrs, release, priv, THIS_MODULE)
+
 struct dma_backing *dma_backing_alloc(struct device *dev, size_t size,
 		gfp_t gfp, unsigned long attrs);
-struct dma_backing *dma_backing_from_sg(struct sg_table *sgt,
-		unsigned long attrs, void (*release)(void *priv), void *priv);
-struct dma_backing *dma_backing_from_pages(struct page **pages,
-		unsigned int count, unsigned long attrs,
-		void (*release)(void *priv), void *priv);
-struct dma_backing *dma_backing_from_phys(const struct phys_vec *vec,
-		unsigned int count, unsigned long attrs,
-		void (*release)(void *priv), void *priv);
 struct dma_backing *dma_backing_get(struct dma_backing *backing);
 bool dma_backing_put(struct dma_backing *backing);
 
 size_t dma_backing_size(const struct dma_backing *backing);
+bool dma_backing_is_foreign(const struct dma_backing *backing);
 enum dma_cache_policy dma_backing_policy(const struct dma_backing *backing);
 int dma_backing_for_each_chunk(struct dma_backing *backing, size_t offset,
 		size_t len, dma_chunk_fn fn, void *data);

@@ -16,8 +16,9 @@ struct dma_bind_batch;
  * @batch: whose it is; immutable while it is in the queue
  * @domain: where it stands, with a reference; NULL if the domain went away
  * @size: what the batch wants there, in bytes; immutable while it is in the queue
- * @first: lowest address that the batch has mapped there; the batch's own
- * @last: highest address
+ * @first: start of what the batch has mapped there without telling the IOMMU; the
+ *	batch's own
+ * @mapped: its size
  * @orphan: it had the last reference on @domain
  *
  * @node and @domain are protected by dma_tickets_lock of batch_queue.c.
@@ -28,7 +29,7 @@ struct dma_bind_ticket {
 	struct iommu_domain *domain;
 	u64 size;
 	dma_addr_t first;
-	dma_addr_t last;
+	size_t mapped;
 	bool orphan;
 };
 
