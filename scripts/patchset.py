@@ -16,7 +16,7 @@ SECTIONS = (
     ("a", "stable fixes"),
     ("b", "ARM on the common code"),
     ("c", "reserve"),
-    ("d", "spaces, backings, batches"),
+    ("d", "backings, batches, faults"),
 )
 SERIES_HEAD = """\
 # The patches in the order in which they apply, in sections. Written by

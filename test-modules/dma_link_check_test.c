@@ -164,6 +164,27 @@ static void r002_4_unlink_of_a_bad_range(struct kunit *test)
 	victim_exit(test, &v);
 }
 
+/* What could not be unlinked is not given away: the device still gets there. */
+static void r002_4_destroy_of_a_bad_range(struct kunit *test)
+{
+	static const size_t lens[] = { RV_SIZE + 1, RV_SIZE + P, SIZE_MAX };
+	struct dt_ctx *ctx = test->priv;
+	struct dma_iova_state other;
+	struct victim v;
+	unsigned int i;
+
+	victim_init(test, &v);
+	for (i = 0; i < ARRAY_SIZE(lens); i++) {
+		RV_WARNS(test, dma_iova_destroy(ctx->dev, &v.state, lens[i],
+						RV_DIR, 0));
+		victim_expect_unharmed(test, &v, "destroyed");
+		rv_any(test, ctx->dev, &other);
+		KUNIT_EXPECT_NE(test, dma_iova_addr(&other), v.addr);
+		dma_iova_free(ctx->dev, &other);
+	}
+	victim_exit(test, &v);
+}
+
 /* Links begin where a page of the IOMMU does, and so does the memory. */
 static void r002_4_link_in_the_middle_of_a_page(struct kunit *test)
 {
@@ -369,6 +390,7 @@ static struct kunit_case dma_link_check_cases[] = {
 	DT_CASE(r002_4_link_of_a_bad_range),
 	DT_CASE(r002_4_sync_of_a_bad_range),
 	DT_CASE(r002_4_unlink_of_a_bad_range),
+	DT_CASE(r002_4_destroy_of_a_bad_range),
 	DT_CASE(r002_4_link_in_the_middle_of_a_page),
 	DT_CASE(r002_4_unlink_in_the_middle_of_a_page),
 	DT_CASE(r002_4_no_direction),

@@ -411,13 +411,59 @@ static void r002_4_bounced_to_and_fro(struct kunit *test)
 	dma_iova_free(ctx->dev, &state);
 }
 
+/*
+ * What is to be coherent is refused if it would bounce itself, and not for what
+ * else is linked in the reservation, or was.
+ */
+static void link_coherent_beside_bounced(struct kunit *test,
+					 struct dma_iova_state *state,
+					 phys_addr_t phys)
+{
+	struct dt_ctx *ctx = test->priv;
+
+	if (!dev_is_dma_coherent(ctx->dev))
+		return;
+	KUNIT_EXPECT_EQ(test, 0, dma_iova_link(ctx->dev, state, phys + P, P, P,
+					       RV_DIR, DMA_ATTR_REQUIRE_COHERENT));
+	KUNIT_EXPECT_EQ(test, -EPERM,
+			dma_iova_link(ctx->dev, state, phys + 2 * P, 2 * P, TAIL,
+				      RV_DIR, DMA_ATTR_REQUIRE_COHERENT));
+	KUNIT_EXPECT_EQ(test, 0, dma_iova_sync(ctx->dev, state, P, P));
+	KUNIT_EXPECT_EQ(test, dt_phys(ctx, state->addr + P), phys + P);
+	dma_iova_unlink(ctx->dev, state, P, P, RV_DIR, DMA_ATTR_REQUIRE_COHERENT);
+}
+
+/* With dma_iova_try_alloc(), it is one transfer: all of it is coherent, or none. */
+static void r002_4_bounced_once_for_all(struct kunit *test)
+{
+	struct dt_ctx *ctx = test->priv;
+	struct dma_iova_state state;
+	phys_addr_t phys;
+	int ret = 0;
+	u8 *mem;
+
+	need_bounce(test);
+	if (!dev_is_dma_coherent(ctx->dev))
+		kunit_skip(test, "the device is not coherent");
+	phys = rv_block(test, &mem);
+	KUNIT_ASSERT_TRUE(test, dma_iova_try_alloc(ctx->dev, &state, phys,
+						   RV_SIZE));
+	to_pci_dev(ctx->dev)->untrusted = 1;
+	KUNIT_EXPECT_EQ(test, 0, dma_iova_link(ctx->dev, &state, phys, 0, TAIL,
+					       DMA_TO_DEVICE, 0));
+	RV_WARNS(test, ret = dma_iova_link(ctx->dev, &state, phys + P, P, P, RV_DIR,
+					   DMA_ATTR_REQUIRE_COHERENT));
+	KUNIT_EXPECT_EQ(test, ret, -EOPNOTSUPP);
+	dma_iova_destroy(ctx->dev, &state, TAIL, DMA_TO_DEVICE, 0);
+	to_pci_dev(ctx->dev)->untrusted = 0;
+}
+
 /* What bounced once does so no more when other memory is linked. */
 static void r002_4_bounced_and_bound_anew(struct kunit *test)
 {
 	struct dt_ctx *ctx = test->priv;
 	struct dma_iova_state state;
 	phys_addr_t phys;
-	int ret = 0;
 	u8 *mem;
 
 	need_bounce(test);
@@ -431,14 +477,11 @@ static void r002_4_bounced_and_bound_anew(struct kunit *test)
 	rv_expect_unlinked(test, &state, state.addr);
 	KUNIT_EXPECT_EQ(test, 0, dma_iova_link(ctx->dev, &state, phys, 0, TAIL,
 					       DMA_TO_DEVICE, 0));
-	if (dev_is_dma_coherent(ctx->dev)) {
-		RV_WARNS(test,
-			 ret = dma_iova_link(ctx->dev, &state, phys + P, P, P,
-					     RV_DIR, DMA_ATTR_REQUIRE_COHERENT));
-		KUNIT_EXPECT_EQ(test, ret, -EOPNOTSUPP);
-	}
+	link_coherent_beside_bounced(test, &state, phys);
 	KUNIT_EXPECT_EQ(test, 0, dma_iova_sync(ctx->dev, &state, 0, TAIL));
 	dma_iova_unlink(ctx->dev, &state, 0, TAIL, DMA_TO_DEVICE, 0);
+	/* The bounce buffer is gone, which some day it was linked with. */
+	link_coherent_beside_bounced(test, &state, phys);
 	to_pci_dev(ctx->dev)->untrusted = 0;
 	rv_expect_unlinked(test, &state, state.addr);
 
@@ -468,6 +511,7 @@ static struct kunit_case dma_link_cases[] = {
 	DT_CASE(r002_1_no_cpu_mapping),
 	DT_CASE_SLOW(r002_4_bounced_to_and_fro),
 	DT_CASE(r002_4_bounced_and_bound_anew),
+	DT_CASE(r002_4_bounced_once_for_all),
 #else
 	KUNIT_CASE(no_reservations_here),
 #endif

@@ -207,6 +207,10 @@ static void group_without_an_iommu(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, group);
 	KUNIT_ASSERT_EQ(test, 0, iommu_group_add_device(group,
 							fake_device(fake)));
+	space = create(test, fk_dev(test, &(struct fake_config){}), FIRST, LAST);
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			dma_space_attach(space, fake_device(fake)));
+	dma_space_put(space);
 	space = dma_space_create(fake_device(fake), FIRST, LAST);
 	if (!IS_ERR(space)) {
 		KUNIT_EXPECT_NULL(test, dma_space_domain(space));
@@ -214,6 +218,25 @@ static void group_without_an_iommu(struct kunit *test)
 	}
 	iommu_group_remove_device(fake_device(fake));
 	iommu_group_put(group);
+}
+
+/* It takes the device out of its space. The driver's references are the driver's. */
+static void the_iommu_goes_first(struct kunit *test)
+{
+	struct fake_dev *fake = fk_dev(test, &(struct fake_config){});
+	struct device *dev = fake_device(fake);
+	int domains = atomic_read(&fake->iommu->domains);
+
+	fake->data = create(test, fake, FIRST, LAST);
+	KUNIT_ASSERT_EQ(test, 0, fake_dev_bind(fake, probe_and_attach, NULL));
+	dma_space_put(fake->data);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->iommu->domains), domains + 1);
+	/* That the driver is still there is somebody's mistake. */
+	kunit_warning_suppress(test)
+		iommu_group_remove_device(dev);
+	KUNIT_EXPECT_NULL(test, dev->iommu_group);
+	KUNIT_EXPECT_LE(test, atomic_read(&fake->iommu->domains), domains);
+	fake_dev_unbind(fake);
 }
 
 static void sysfs_says_and_refuses(struct kunit *test)
@@ -490,6 +513,7 @@ static struct kunit_case fake_attach_cases[] = {
 	KUNIT_CASE(one_binding_for_all),
 	KUNIT_CASE(identity_device_in_a_space),
 	KUNIT_CASE(group_without_an_iommu),
+	KUNIT_CASE(the_iommu_goes_first),
 	KUNIT_CASE(sysfs_says_and_refuses),
 	KUNIT_CASE(sysfs_does_not_switch_a_space),
 	KUNIT_CASE(debugging_reports_what_is_mapped),

@@ -20,7 +20,6 @@
  * @r: the reservation
  * @rnd: random numbers
  * @link: what starts at each page; without pages: nothing does
- * @failures: calls that failed
  */
 struct model {
 	struct resv *r;
@@ -30,9 +29,7 @@ struct model {
 		enum dma_data_direction dir;
 		unsigned long attrs;
 		bool synced;
-		unsigned int failures;
 	} link[MANY];
-	unsigned int failures;
 };
 
 static unsigned int pick(struct model *m, unsigned int n)
@@ -70,10 +67,10 @@ static void random_link(struct kunit *test, struct model *m)
 	s.dir = dirs[pick(m, ARRAY_SIZE(dirs))];
 	s.attrs = attrs[pick(m, ARRAY_SIZE(attrs))];
 	KUNIT_EXPECT_EQ(test, do_step(m->r, &s), 0);
-	*link = (struct model_link){ pages, s.dir, s.attrs, false, m->failures };
+	*link = (struct model_link){ pages, s.dir, s.attrs, false };
 }
 
-/* One that does not work: all that is there may go without a sync. */
+/* One that does not work, and says nothing of what is there. */
 static void random_failure(struct kunit *test, struct model *m)
 {
 	unsigned int page = pick(m, MANY - 1);
@@ -84,7 +81,6 @@ static void random_failure(struct kunit *test, struct model *m)
 	    dma_iova_addr(&m->r->state) == DMA_MAPPING_ERROR)
 		return;
 	KUNIT_EXPECT_NE(test, fail_link(m->r, page * PAGE_SIZE, PAGE_SIZE), 0);
-	m->failures++;
 }
 
 /* Some links from that at @page on, without a gap; returns their pages. */
@@ -115,31 +111,25 @@ static void sync_union(struct kunit *test, struct model *m, unsigned int page,
 		m->link[i].synced = true;
 }
 
-static void unlink_union(struct kunit *test, struct model *m, unsigned int page,
-			 unsigned int pages)
+/* Synced or not: nobody says that the device has used it. */
+static void unlink_union(struct model *m, unsigned int page, unsigned int pages)
 {
 	struct step s = { UNLINK, page, pages, m->link[page].dir,
 			  m->link[page].attrs };
-	bool synced = true;
-	unsigned int i;
 
-	for (i = page; i < page + pages; i++)
-		if (m->link[i].pages && !m->link[i].synced &&
-		    m->link[i].failures == m->failures)
-			synced = false;
-	if (!synced)
-		sync_union(test, m, page, pages);
 	do_step(m->r, &s);
 	memset(&m->link[page], 0, pages * sizeof(m->link[0]));
 }
 
-static void random_data(struct model *m, unsigned int page)
+static void random_data(struct kunit *test, struct model *m, unsigned int page)
 {
 	struct model_link *link = &m->link[page];
 	size_t len = link->pages * PAGE_SIZE, off = pick(m, len);
 	size_t size = 1 + pick(m, len - off);
 
 	off += page * PAGE_SIZE;
+	if (!link->synced)
+		sync_union(test, m, page, link->pages);
 	if (pick(m, 2))
 		dma_iova_sync_for_cpu(m->r->dev, &m->r->state, off, size,
 				      link->dir);
@@ -148,13 +138,13 @@ static void random_data(struct model *m, unsigned int page)
 					 link->dir);
 }
 
-static void unlink_all(struct kunit *test, struct model *m)
+static void unlink_all(struct model *m)
 {
 	unsigned int page;
 
 	for (page = 0; page < MANY; page++)
 		while (m->link[page].pages)
-			unlink_union(test, m, page, random_union(m, page, true));
+			unlink_union(m, page, random_union(m, page, true));
 }
 
 static void random_step(struct kunit *test, struct model *m)
@@ -171,11 +161,11 @@ static void random_step(struct kunit *test, struct model *m)
 		break;
 	case 4 ... 5:
 		if (page >= 0)
-			unlink_union(test, m, page, random_union(m, page, true));
+			unlink_union(m, page, random_union(m, page, true));
 		break;
 	case 6:
 		if (page >= 0)
-			random_data(m, page);
+			random_data(test, m, page);
 		break;
 	case 7:
 		if (!pick(m, 4))
@@ -199,10 +189,9 @@ static void nothing_wrong_for_long(struct kunit *test)
 	for (i = 0; i < ROUNDS; i++) {
 		random_step(test, m);
 		if (i % 500 == 499) {
-			unlink_all(test, m);
+			unlink_all(m);
 			dma_iova_free(r->dev, &r->state);
 			reserve(test, r);
-			m->failures = 0;
 		}
 		KUNIT_ASSERT_EQ_MSG(test, new_errors(test, r->user), 0,
 				    "round %u", i);

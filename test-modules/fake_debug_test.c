@@ -123,18 +123,31 @@ TIDY(unlink_with_other_attributes,
 	{ LINK, 0, 4, .attrs = DMA_ATTR_MMIO }, { LINK, 4, 4 },
 	{ SYNC, 0, 8 }, { UNLINK, 0, 8, .attrs = DMA_ATTR_MMIO, .errors = 1 })
 
+/* Whoever hands over the data has made it known to the IOMMU before. */
 TIDY(never_synced,
 	{ LINK, 0, 4 }, { SYNC, 0, 4 }, { LINK, 4, 4 },
-	{ UNLINK, 0, 8, .errors = 1 },
-	{ LINK, 0, 4 }, { UNLINK, 0, 4, .errors = 1 })
+	{ FOR_CPU, 0, 4 }, { FOR_DEVICE, 0, 4 },
+	{ FOR_CPU, 4, 4, .errors = 1 }, { FOR_DEVICE, 4, 4, .errors = 1 },
+	{ FOR_CPU, 2, 4, .errors = 1 }, { FOR_DEVICE, 5, 1, .errors = 1 },
+	{ SYNC, 4, 4 }, { FOR_CPU, 2, 4 }, { FOR_DEVICE, 0, 8 },
+	{ UNLINK, 0, 8 },
+	/* The sync was one of what is no longer linked. */
+	{ LINK, 0, 4 }, { FOR_DEVICE, 0, 4, .errors = 1 }, { UNLINK, 0, 4 })
+/* As drm_gpusvm does it that finds a page it cannot use. */
+TIDY(undone_without_a_sync,
+	{ LINK, 0, 4 }, { LINK, 4, 4 }, { UNLINK, 0, 8 },
+	{ LINK, 0, 4 }, { SYNC, 0, 4 }, { LINK, 4, 4 }, { UNLINK, 0, 8 },
+	{ LINK, 0, 4 }, { UNLINK, 0, 4 })
 TIDY(undone_after_a_failed_link,
 	{ LINK, 0, 4 }, { LINK, 4, 4 }, { LINK_FAILS, 8, 4 },
 	{ UNLINK, 0, 8 },
-	/* That excuses nobody who comes later. */
-	{ LINK, 0, 4 }, { UNLINK, 0, 4, .errors = 1 })
+	{ LINK, 0, 4 }, { LINK_FAILS, 8, 4 }, { FOR_CPU, 0, 4, .errors = 1 },
+	{ UNLINK, 0, 4 })
 TIDY(undone_after_a_failed_sync,
 	{ LINK, 0, 4 }, { SYNC_FAILS, 0, 0 }, { UNLINK, 0, 4 },
-	{ LINK, 0, 4 }, { UNLINK, 0, 4, .errors = 1 })
+	/* It is not synced then. */
+	{ LINK, 0, 4 }, { SYNC_FAILS, 0, 0 }, { FOR_CPU, 0, 4, .errors = 1 },
+	{ UNLINK, 0, 4 })
 
 TIDY(sync_nothing,
 	{ LINK, 0, 4 }, { SYNC, 0, 4 }, { SYNC, 4, 4, .errors = 1 },
@@ -369,6 +382,7 @@ static struct kunit_case fake_debug_cases[] = {
 	KIND_CASE(unlink_with_another_direction),
 	KIND_CASE(unlink_with_other_attributes),
 	KIND_CASE(never_synced),
+	KIND_CASE(undone_without_a_sync),
 	KIND_CASE(undone_after_a_failed_link),
 	KIND_CASE(undone_after_a_failed_sync),
 	KIND_CASE(sync_nothing),

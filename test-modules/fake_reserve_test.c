@@ -231,6 +231,31 @@ static void r001_3_sync_fails(struct kunit *test)
 	fr_expect_nothing(test, fake, state.addr, 8);
 }
 
+/* One that rounds up the length is refused, and keeps the addresses. */
+static void r002_4_refused_destroy(struct kunit *test)
+{
+	struct fake_dev *fake = fk_dev(test, &(struct fake_config){});
+	struct device *dev = fake_device(fake);
+	struct dma_iova_state state, other;
+	const size_t size = P + 256;
+	phys_addr_t phys;
+	u8 *mem;
+
+	phys = rv_block(test, &mem);
+	KUNIT_ASSERT_TRUE(test, dma_iova_try_alloc(dev, &state, phys, size));
+	KUNIT_EXPECT_EQ(test, 0, dma_iova_link(dev, &state, phys, 0, size, RV_DIR,
+					       0));
+	KUNIT_EXPECT_EQ(test, 0, dma_iova_sync(dev, &state, 0, size));
+	RV_WARNS(test, dma_iova_destroy(dev, &state, 2 * P, RV_DIR, 0));
+	KUNIT_EXPECT_EQ(test, fake_dev_phys(fake, state.addr), phys);
+	KUNIT_EXPECT_EQ(test, fake_dev_phys(fake, state.addr + P), phys + P);
+	KUNIT_ASSERT_TRUE(test, dma_iova_try_alloc(dev, &other, phys, size));
+	KUNIT_EXPECT_NE(test, other.addr, state.addr);
+	dma_iova_free(dev, &other);
+	dma_iova_destroy(dev, &state, size, RV_DIR, 0);
+	fr_expect_nothing(test, fake, state.addr, 2);
+}
+
 /* -- What the IOMMU has to do -- */
 
 /* Calls of the IOMMU driver, and what they were about, since the last look */
@@ -370,6 +395,7 @@ static struct kunit_case fake_reserve_cases[] = {
 	KUNIT_CASE(r001_1_reserve_without_memory),
 	KUNIT_CASE(r001_3_link_fails_half_way),
 	KUNIT_CASE(r001_3_sync_fails),
+	KUNIT_CASE(r002_4_refused_destroy),
 	KUNIT_CASE(r002_5_one_notification),
 	KUNIT_CASE(r001_3_permissions),
 	KUNIT_CASE(r001_2_device_memory),

@@ -12,7 +12,12 @@
  * and again ("pair"), and in turn with a smaller one, so that the search for each
  * has to leave the place of the other ("mixed").
  *
- * A case fails if a pair costs more than 1.3 times as much as in the empty space.
+ * Allocations of 70 and of 40 pages, in turn, each leave 58 pages that the next 40
+ * do not fit into, as they have to be aligned to 64: what the smaller one costs
+ * must not grow with the number of these.
+ *
+ * A case fails if a pair costs more than 1.3 times as much as in the empty space,
+ * or as after few others in turn.
  */
 #include <kunit/test.h>
 #include <linux/cleanup.h>
@@ -251,6 +256,55 @@ static void caches_have_it(struct kunit *test)
 		   alloc / rounds - idle, free / rounds - idle);
 }
 
+#define IB_TURNS	32	/* to take the mean of */
+
+/* @count of each in turn; what the last IB_TURNS took is stored in @cost[0] and [1] */
+static int ib_turns(struct iova_domain *iovad, unsigned int count,
+		    unsigned long *cost)
+{
+	unsigned long idle, n;
+	u64 t0, t1, t2;
+
+	cost[0] = cost[1] = 0;
+	guard(irqsave)();
+	idle = ib_idle();
+	for (n = 0; n < count; n++) {
+		t0 = ib_now();
+		if (!alloc_iova(iovad, 70, IB_LIMIT, true))
+			return -ENOSPC;
+		t1 = ib_now();
+		if (!alloc_iova(iovad, 40, IB_LIMIT, true))
+			return -ENOSPC;
+		t2 = ib_now();
+		if (n + IB_TURNS >= count) {
+			cost[0] += t1 - t0;
+			cost[1] += t2 - t1;
+		}
+	}
+	cost[0] = cost[0] / IB_TURNS - idle;
+	cost[1] = cost[1] / IB_TURNS - idle;
+	return 0;
+}
+
+static void sizes_in_turn(struct kunit *test)
+{
+	struct iova_domain *iovad = test->priv;
+	unsigned long few[2], many[2];
+	int ret;
+
+	init_iova_domain(iovad, SZ_4K, 1);
+	ret = ib_turns(iovad, 100, few);
+	if (!ret)
+		ret = ib_turns(iovad, 1900, many);
+	put_iova_domain(iovad);
+	KUNIT_ASSERT_EQ(test, ret, 0);
+	kunit_info(test,
+		   "iova 70 and 40 pages in turn: after 100 of each %lu and %lu, after 2000 %lu and %lu\n",
+		   few[0], few[1], many[0], many[1]);
+	KUNIT_EXPECT_LE(test, many[0] * 100, few[0] * IB_RATIO);
+	KUNIT_EXPECT_LE(test, many[1] * 100, few[1] * IB_RATIO);
+}
+
 static int ib_init(struct kunit *test)
 {
 	test->priv = kunit_kzalloc(test, sizeof(struct iova_domain), GFP_KERNEL);
@@ -266,6 +320,7 @@ static void ib_exit(struct kunit *test)
 static struct kunit_case ib_cases[] = {
 	KUNIT_CASE_PARAM(full_space_costs_little_more, ib_size_gen_params),
 	KUNIT_CASE_PARAM(caches_have_it, ib_size_gen_params),
+	KUNIT_CASE(sizes_in_turn),
 	{}
 };
 

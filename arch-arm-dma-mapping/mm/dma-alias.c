@@ -61,7 +61,12 @@ static int set_linear_pte(pte_t *pte, unsigned long addr, void *data)
 
 static bool linear_in_pages(unsigned long addr)
 {
-	return (pmd_val(*pmd_off_k(addr)) & PMD_TYPE_MASK) == PMD_TYPE_TABLE;
+	pmd_t *pmd = pmd_off_k(addr);
+
+	/* Without LPAE these are pairs, and a section may be half of one */
+	if (!IS_ENABLED(CONFIG_ARM_LPAE) && addr & SECTION_SIZE)
+		pmd++;
+	return (pmd_val(*pmd) & PMD_TYPE_MASK) == PMD_TYPE_TABLE;
 }
 
 /*
@@ -76,7 +81,7 @@ static unsigned int set_linear_prot(struct page *page, size_t size,
 	unsigned int left = 0;
 
 	for (; addr != end; addr = next) {
-		next = min(ALIGN(addr + 1, PMD_SIZE), end);
+		next = min(ALIGN(addr + 1, SECTION_SIZE), end);
 		if (linear_in_pages(addr)) {
 			apply_to_page_range(&init_mm, addr, next - addr,
 					    set_linear_pte, &prot);

@@ -52,8 +52,6 @@ enum map_err_types {
  * @synced: of a link: it was synced
  * @paddr: physical start address of the mapping
  * @map_err_type: track whether dma_mapping_error() was checked
- * @failures: of a reservation: number of calls that failed; of a link: that
- *	number when it was made
  * @attrs: dma attributes
  * @stack_len: number of backtrace entries in @stack_entries
  * @stack_entries: stack of backtrace history
@@ -79,10 +77,7 @@ struct dma_debug_entry {
 		bool		 synced;
 	};
 	phys_addr_t	 paddr;
-	union {
-		enum map_err_types map_err_type;
-		unsigned int	 failures;
-	};
+	enum map_err_types map_err_type;
 	unsigned long	 attrs;
 #ifdef CONFIG_STACKTRACE
 	unsigned int	stack_len;

@@ -16,9 +16,9 @@
  * before it does anything, if it takes something away. So nobody else can have the
  * addresses while there is a record of them.
  *
- * A link that was never synced is reported when it is unlinked, as nobody knows
- * whether the device has used it. A driver that gives up has no need to sync:
- * nothing is reported if a call for the reservation has failed since it was made.
+ * A link that was not synced is reported when its data is handed to the CPU or to
+ * the device, which the device cannot have used, or cannot use. That it is unlinked
+ * says nothing: a driver that gives up has no need to sync.
  *
  * Context: any. What goes wrong is reported without a lock: a console may map
  * memory.
@@ -70,7 +70,7 @@ enum iova_error {
 };
 
 static const char *const iova_error_text[] = {
-	[IOVA_NOT_SYNCED]	= "memory that it has not synced since it was linked",
+	[IOVA_NOT_SYNCED]	= "memory without a dma_iova_sync() since it was linked",
 	[IOVA_MMIO]		= "what is linked with DMA_ATTR_MMIO",
 	[IOVA_ATTRS]		= "memory that is linked with other attributes",
 	[IOVA_DIRECTION]	= "memory that is linked with another direction",
@@ -327,7 +327,6 @@ static bool check_link(struct iova_call *call, struct dma_debug_entry *resv,
 	if (!link)
 		return false;
 	link->dev_addr = call->first;
-	link->failures = resv->failures;
 	rb_add(&link->node, &resv->links, link_less);
 	return true;
 }
@@ -338,7 +337,6 @@ static void check_failed_link(struct iova_call *call, struct dma_debug_entry *re
 	/* It may never have been one */
 	if (!resv)
 		return;
-	resv->failures++;
 	/* Where a one-to-one link would have been is anyone's guess */
 	if (!iova_state_direct(call->state) &&
 	    iova_call_init(call, resv, offset, size))
@@ -432,8 +430,6 @@ static void check_unlink(struct iova_call *call, struct dma_debug_entry *resv)
 			iova_found(call, IOVA_DIRECTION, link);
 		if ((link->attrs ^ call->attrs) & DMA_ATTR_UNMAP_VALID)
 			iova_found(call, IOVA_ATTRS, link);
-		if (!link->synced && link->failures == resv->failures)
-			iova_found(call, IOVA_NOT_SYNCED, link);
 
 		rb_erase(&link->node, &resv->links);
 		rb_add(&link->node, &call->gone, link_less);
@@ -483,21 +479,6 @@ static void check_sync(struct iova_call *call, struct dma_debug_entry *resv)
 		link->synced = true;
 }
 
-/* From now on a link need not have been synced to be undone. */
-static void count_failure(struct device *dev, const struct dma_iova_state *state)
-{
-	struct iova_bucket *bucket = iova_bucket(state);
-	struct dma_debug_entry *resv;
-
-	if (unlikely(dma_debug_disabled()))
-		return;
-
-	guard(spinlock_irqsave)(&bucket->lock);
-	resv = iova_find(bucket, dev, state);
-	if (resv)
-		resv->failures++;
-}
-
 /* Links that the IOMMU was told about, or was to be. */
 void debug_dma_iova_sync(struct device *dev, const struct dma_iova_state *state,
 			 size_t offset, size_t size, int error)
@@ -507,9 +488,7 @@ void debug_dma_iova_sync(struct device *dev, const struct dma_iova_state *state,
 		.dir = DMA_NONE,
 	};
 
-	if (error)
-		count_failure(dev, state);
-	else
+	if (!error)
 		check_call(&call, offset, size, check_sync);
 }
 
@@ -525,6 +504,8 @@ static void check_sync_data(struct iova_call *call, struct dma_debug_entry *resv
 		if (link->direction != DMA_BIDIRECTIONAL &&
 		    link->direction != call->dir)
 			iova_found(call, IOVA_DIRECTION, link);
+		if (!link->synced)
+			iova_found(call, IOVA_NOT_SYNCED, link);
 	}
 }
 

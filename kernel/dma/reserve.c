@@ -108,6 +108,9 @@ int direct_iova_addr(struct device *dev, phys_addr_t phys, size_t size,
 		return -EOPNOTSUPP;
 
 	*addr = mmio ? phys_to_dma_unencrypted(dev, phys) : phys_to_dma(dev, phys);
+	/* It is not encrypted, see dma_direct_map_phys() */
+	if (mmio)
+		attrs |= DMA_ATTR_CC_SHARED;
 	return dma_capable(dev, *addr, size, !mmio, attrs) ? 0 : -EIO;
 }
 
@@ -155,7 +158,8 @@ static noinline int direct_iova_link(struct device *dev, struct dma_iova_state *
 	return 0;
 }
 
-static noinline void direct_iova_unlink(struct device *dev, struct dma_iova_state *state,
+/* False if it was refused, and nothing has changed. */
+static noinline bool direct_iova_unlink(struct device *dev, struct dma_iova_state *state,
 		size_t offset, size_t size, enum dma_data_direction dir,
 		unsigned long attrs)
 {
@@ -164,13 +168,14 @@ static noinline void direct_iova_unlink(struct device *dev, struct dma_iova_stat
 
 	scoped_guard(spinlock_irqsave, &direct->lock) {
 		if (WARN_ON_ONCE(size > direct->linked))
-			return;
+			return false;
 		addr = direct->addr + offset;
 		direct->linked -= size;
 		if (!direct->linked)
 			direct->addr = DMA_MAPPING_ERROR;
 	}
 	dma_direct_unmap_phys(dev, addr, size, dir, attrs, true);
+	return true;
 }
 
 #ifdef CONFIG_DMA_BACKING
@@ -525,8 +530,8 @@ static noinline __cold int iova_link_traced(struct device *dev,
  *   reservation is one-to-one, and the memory not where it should be.
  * * -EIO: the reservation is one-to-one, and @dev cannot reach the memory.
  * * -EOPNOTSUPP: @attrs has DMA_ATTR_REQUIRE_COHERENT, and @dev is not coherent or
- *   @state has bounce buffers; the reservation is one-to-one, and the memory would
- *   have to bounce.
+ *   @state is of dma_iova_try_alloc() and has had bounce buffers; the reservation
+ *   is one-to-one, and the memory would have to bounce.
  * * -EPERM: it would have to bounce, and @attrs say that it must not.
  * * -ENOMEM: no memory for a page table or a bounce buffer.
  * * What else the IOMMU driver returns.
@@ -601,6 +606,37 @@ int dma_iova_sync(struct device *dev, struct dma_iova_state *state,
 }
 EXPORT_SYMBOL_GPL(dma_iova_sync);
 
+/* As far as it does not depend on what is linked. */
+static bool iova_can_unlink(struct device *dev,
+			    const struct dma_iova_state *state, size_t offset,
+			    size_t size)
+{
+	if (!iova_state_covers(state, offset, size))
+		return false;
+	if (iova_state_direct(state))
+		return !offset_in_page(offset);
+	return !IS_ENABLED(CONFIG_IOMMU_DMA) ||
+	       iommu_dma_iova_starts_page(dev, state, offset);
+}
+
+/* False if it was refused, and nothing has changed. */
+static bool iova_unlink(struct device *dev, struct dma_iova_state *state,
+			size_t offset, size_t size,
+			enum dma_data_direction dir, unsigned long attrs)
+{
+	/* Before it is on record as unlinked */
+	if (WARN_ON_ONCE(!iova_can_unlink(dev, state, offset, size)))
+		return false;
+
+	debug_dma_iova_unlink(dev, state, offset, size, dir, attrs);
+	trace_dma_iova_unlink(dev, state, offset, size, dir, attrs);
+	if (iova_state_direct(state))
+		return direct_iova_unlink(dev, state, offset, size, dir, attrs);
+	if (IS_ENABLED(CONFIG_IOMMU_DMA))
+		iommu_dma_iova_unlink(dev, state, offset, size, dir, attrs);
+	return true;
+}
+
 /**
  * dma_iova_sync_for_cpu - Give a range to the CPU
  * @dev: DMA device
@@ -666,19 +702,6 @@ void dma_iova_sync_for_device(struct device *dev,
 }
 EXPORT_SYMBOL_GPL(dma_iova_sync_for_device);
 
-/* As far as it does not depend on what is linked. */
-static bool iova_can_unlink(struct device *dev,
-			    const struct dma_iova_state *state, size_t offset,
-			    size_t size)
-{
-	if (!iova_state_covers(state, offset, size))
-		return false;
-	if (iova_state_direct(state))
-		return !offset_in_page(offset);
-	return !IS_ENABLED(CONFIG_IOMMU_DMA) ||
-	       iommu_dma_iova_starts_page(dev, state, offset);
-}
-
 /**
  * dma_iova_unlink - Unlink a range of IOVA space
  * @dev: DMA device
@@ -698,16 +721,7 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state,
 		size_t offset, size_t size, enum dma_data_direction dir,
 		unsigned long attrs)
 {
-	/* Before it is on record as unlinked */
-	if (WARN_ON_ONCE(!iova_can_unlink(dev, state, offset, size)))
-		return;
-
-	debug_dma_iova_unlink(dev, state, offset, size, dir, attrs);
-	trace_dma_iova_unlink(dev, state, offset, size, dir, attrs);
-	if (iova_state_direct(state))
-		direct_iova_unlink(dev, state, offset, size, dir, attrs);
-	else if (IS_ENABLED(CONFIG_IOMMU_DMA))
-		iommu_dma_iova_unlink(dev, state, offset, size, dir, attrs);
+	iova_unlink(dev, state, offset, size, dir, attrs);
 }
 EXPORT_SYMBOL_GPL(dma_iova_unlink);
 
@@ -723,6 +737,10 @@ EXPORT_SYMBOL_GPL(dma_iova_unlink);
  * range of IOVA from dma_addr to @mapped_len must all be linked, and be the
  * only linked IOVA in state.
  *
+ * If @mapped_len is more than there is in @state, or than is linked if that is
+ * one-to-one, this draws a warning, once, and nothing is unlinked nor freed: the
+ * device could still use the addresses.
+ *
  * Context: Any context.
  */
 void dma_iova_destroy(struct device *dev, struct dma_iova_state *state,
@@ -730,8 +748,8 @@ void dma_iova_destroy(struct device *dev, struct dma_iova_state *state,
 		unsigned long attrs)
 {
 	/* Nothing is mapped if the first call to dma_iova_link() failed */
-	if (mapped_len)
-		dma_iova_unlink(dev, state, 0, mapped_len, dir, attrs);
+	if (mapped_len && !iova_unlink(dev, state, 0, mapped_len, dir, attrs))
+		return;	/* Still linked: others must not get these addresses */
 
 	dma_iova_free(dev, state);
 }

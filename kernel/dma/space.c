@@ -342,6 +342,24 @@ void dma_space_direct_window(struct device *dev, dma_addr_t *first,
 	}
 }
 
+/* The device is not behind an IOMMU any more, driver or not. */
+void dma_space_iommu_gone(struct device *dev)
+{
+	struct dma_space *space = dev_get_dma_space(dev);
+	struct dma_space_guard *guard;
+
+	if (!space)
+		return;
+
+	scoped_guard(spinlock_irqsave, &dma_space_guards_lock) {
+		guard = dma_space_guard_find(dev);
+		if (guard)
+			list_del_init(&guard->list);
+	}
+	dev_set_dma_space(dev, NULL);
+	dma_space_put(space);
+}
+
 static void dma_space_guard_add(struct dma_space_guard *guard)
 {
 	scoped_guard(spinlock_irqsave, &dma_space_guards_lock)

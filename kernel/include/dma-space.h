@@ -27,4 +27,7 @@ int dma_space_set_fault_handler(struct dma_space *space, dma_fault_fn handler,
 
 struct iommu_domain *dma_space_domain(struct dma_space *space);
 
+/* For the IOMMU core */
+void dma_space_iommu_gone(struct device *dev);
+
 #endif /* _LINUX_DMA_SPACE_H */
