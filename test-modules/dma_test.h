@@ -393,6 +393,33 @@ static inline void dt_fail_sleeping(bool on)
 	dt_set_knobs(knobs, ARRAY_SIZE(knobs), on ? 'N' : 'Y');
 }
 
+/* Likewise of single pages, wherever they may be: fail_page_alloc spares them. */
+static inline void dt_fail_pages(bool on)
+{
+	static const char *const order[] = {
+		"/sys/kernel/debug/fail_page_alloc/min-order",
+	};
+	static const char *const all[] = {
+		"/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait",
+		"/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem",
+	};
+
+	dt_set_knobs(order, ARRAY_SIZE(order), on ? '0' : '1');
+	dt_set_knobs(all, ARRAY_SIZE(all), on ? 'N' : 'Y');
+}
+
+/* dt_fail_quietly() and dt_fail_sleeping(), for a suite and until its end. */
+static inline int dt_fail_init(struct kunit_suite *suite)
+{
+	dt_fail_sleeping(true);
+	return dt_fail_quietly(suite);
+}
+
+static inline void dt_fail_exit(struct kunit_suite *suite)
+{
+	dt_fail_sleeping(false);
+}
+
 /*
  * The n-th allocation that may not sleep and that this task makes from here on
  * fails; failslab leaves sleeping ones alone, but for dt_fail_sleeping().

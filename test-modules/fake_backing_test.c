@@ -502,28 +502,16 @@ static struct kunit_case fake_backing_cases[] = {
 };
 
 #ifdef HAVE_DMA_BACKING
-static const char *const page_knobs[] = {
-	"/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait",
-	"/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem",
-};
-
-static const char *const order_knobs[] = {
-	"/sys/kernel/debug/fail_page_alloc/min-order",
-};
-
 static int fake_backing_suite_init(struct kunit_suite *suite)
 {
-	dt_fail_sleeping(true);
-	dt_set_knobs(page_knobs, ARRAY_SIZE(page_knobs), 'N');
-	dt_set_knobs(order_knobs, ARRAY_SIZE(order_knobs), '0');
-	return dt_fail_quietly(suite);
+	dt_fail_pages(true);
+	return dt_fail_init(suite);
 }
 
 static void fake_backing_suite_exit(struct kunit_suite *suite)
 {
-	dt_set_knobs(order_knobs, ARRAY_SIZE(order_knobs), '1');
-	dt_set_knobs(page_knobs, ARRAY_SIZE(page_knobs), 'Y');
-	dt_fail_sleeping(false);
+	dt_fail_pages(false);
+	dt_fail_exit(suite);
 }
 #endif
 

@@ -102,13 +102,12 @@ static inline void refused(struct kunit *test, struct request *r,
 static inline int cpu_suite_init(struct kunit_suite *suite)
 {
 	um_suite_init();
-	dt_fail_sleeping(true);
-	return dt_fail_quietly(suite);
+	return dt_fail_init(suite);
 }
 
 static inline void cpu_suite_exit(struct kunit_suite *suite)
 {
-	dt_fail_sleeping(false);
+	dt_fail_exit(suite);
 	um_suite_exit();
 }
 

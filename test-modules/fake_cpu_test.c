@@ -226,21 +226,6 @@ static void r000_1_what_cannot_be_mapped(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, bk_put(r.backing));
 }
 
-/* Page tables are single pages, and may be anywhere. */
-static void fail_pages(bool on)
-{
-	static const char *const order[] = {
-		"/sys/kernel/debug/fail_page_alloc/min-order",
-	};
-	static const char *const all[] = {
-		"/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait",
-		"/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem",
-	};
-
-	dt_set_knobs(order, ARRAY_SIZE(order), on ? '0' : '1');
-	dt_set_knobs(all, ARRAY_SIZE(all), on ? 'N' : 'Y');
-}
-
 /* A place for two page tables: half of the mapping is made when there is only one. */
 #define ACROSS	(SZ_1G + SZ_2M - N / 2 * P)
 
@@ -252,7 +237,8 @@ static void r000_1_mmap_without_memory(struct kunit *test)
 	unsigned int n, errors = 0, halves = 0;
 	bool failed = true;
 
-	fail_pages(true);
+	/* Page tables, too. */
+	dt_fail_pages(true);
 	for (n = 1; failed && n < 60; n++) {
 		struct request r = { .backing = b, .ret = 1 };
 		unsigned long uaddr;
@@ -278,7 +264,7 @@ static void r000_1_mmap_without_memory(struct kunit *test)
 		}
 		KUNIT_EXPECT_EQ(test, bk_mapper_count(b), 0);
 	}
-	fail_pages(false);
+	dt_fail_pages(false);
 	KUNIT_EXPECT_FALSE(test, failed);
 	KUNIT_EXPECT_GT(test, errors, 0);
 	/* Its record, and each of the page tables. */

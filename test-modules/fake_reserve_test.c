@@ -405,21 +405,10 @@ static struct kunit_case fake_reserve_cases[] = {
 	{}
 };
 
-static int fake_reserve_suite_init(struct kunit_suite *suite)
-{
-	dt_fail_sleeping(true);
-	return dt_fail_quietly(suite);
-}
-
-static void fake_reserve_suite_exit(struct kunit_suite *suite)
-{
-	dt_fail_sleeping(false);
-}
-
 static struct kunit_suite fake_reserve_suite = {
 	.name = "fake_reserve_test",
-	.suite_init = fake_reserve_suite_init,
-	.suite_exit = fake_reserve_suite_exit,
+	.suite_init = dt_fail_init,
+	.suite_exit = dt_fail_exit,
 	.init = fk_init,
 	.exit = fk_exit,
 	.test_cases = fake_reserve_cases,

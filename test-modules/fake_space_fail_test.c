@@ -186,20 +186,15 @@ static void no_region_without_memory(struct kunit *test)
 		KUNIT_EXPECT_TRUE_MSG(test, !ret || (failed && ret == -ENOMEM),
 				      "allocation %u: %d", n, ret);
 		fk(test)->dt.dev = fake_device(a);
-		if (!ret) {
-			fk_check_window(test, &way_page, first, last,
-					HOLE - PAGE_SIZE, HOLE + PAGE_SIZE - 1);
-			dma_space_detach(fake_device(b));
-		} else {
-			/* Refused, but not for good. */
+		/* If it was refused, then not for good. */
+		if (ret)
 			KUNIT_EXPECT_EQ_MSG(test, 0,
 					    dma_space_attach(space,
 							     fake_device(b)),
 					    "after allocation %u failed", n);
-			fk_check_window(test, &way_page, first, last,
-					HOLE - PAGE_SIZE, HOLE + PAGE_SIZE - 1);
-			dma_space_detach(fake_device(b));
-		}
+		fk_check_window(test, &way_page, first, last, HOLE - PAGE_SIZE,
+				HOLE + PAGE_SIZE - 1);
+		dma_space_detach(fake_device(b));
 		dma_space_detach(fake_device(a));
 		dma_space_put(space);
 		if (test->status == KUNIT_FAILURE)
@@ -262,21 +257,10 @@ static struct kunit_case fake_space_fail_cases[] = {
 	{}
 };
 
-static int suite_init(struct kunit_suite *suite)
-{
-	dt_fail_sleeping(true);
-	return dt_fail_quietly(suite);
-}
-
-static void suite_exit(struct kunit_suite *suite)
-{
-	dt_fail_sleeping(false);
-}
-
 static struct kunit_suite fake_space_fail_suite = {
 	.name = "fake_space_fail_test",
-	.suite_init = suite_init,
-	.suite_exit = suite_exit,
+	.suite_init = dt_fail_init,
+	.suite_exit = dt_fail_exit,
 	.init = fk_init,
 	.exit = fk_exit,
 	.test_cases = fake_space_fail_cases,

@@ -546,24 +546,11 @@ static struct kunit_case fake_wrap_cases[] = {
 	{}
 };
 
-#ifdef HAVE_DMA_BACKING
-static int fake_wrap_suite_init(struct kunit_suite *suite)
-{
-	dt_fail_sleeping(true);
-	return dt_fail_quietly(suite);
-}
-
-static void fake_wrap_suite_exit(struct kunit_suite *suite)
-{
-	dt_fail_sleeping(false);
-}
-#endif
-
 static struct kunit_suite fake_wrap_suite = {
 	.name = "fake_wrap_test",
 #ifdef HAVE_DMA_BACKING
-	.suite_init = fake_wrap_suite_init,
-	.suite_exit = fake_wrap_suite_exit,
+	.suite_init = dt_fail_init,
+	.suite_exit = dt_fail_exit,
 	.init = bk_init,
 	.exit = bk_exit,
 #endif
